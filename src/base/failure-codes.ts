@@ -1,0 +1,29 @@
+/**
+ * Every failure the outside world can cause, and what whoever meets it should do: the vocabulary of
+ * errors, in one place. A code never changes its kind. Grouped by the folder that raises it.
+ */
+
+/**
+ * `corrupt` stop and alarm · `unavailable` retry · `fenced` step down · `invalid` tell the
+ * requester · `cancelled` unwind.
+ */
+export type FailureKind = 'corrupt' | 'unavailable' | 'fenced' | 'invalid' | 'cancelled';
+
+export const failureCodes = {
+  // base
+  lsn_unreadable: 'invalid',
+
+  // postgres
+
+  // layers
+
+  // consensus
+
+  // io
+
+  // runtime
+
+  // actors
+} as const satisfies Readonly<Record<string, FailureKind>>;
+
+export type FailureCode = keyof typeof failureCodes;

@@ -1,0 +1,133 @@
+/**
+ * Actor: the types every actor is written against. The kernel (kernel.ts) runs them, on worker
+ * threads or, in simulation, on one thread under a seeded scheduler with virtual time.
+ *
+ * An actor handles one message at a time: the next waits until the promise of `receive` settles.
+ * Messages are plain readonly records (numbers, strings, booleans, null, arrays, records,
+ * Uint8Array). Class instances never cross an actor boundary.
+ */
+import { type Failure } from '../base/failure.ts';
+
+/** A message with no answer. Named in the past tense, or `…Due` for a tick. */
+export interface Tell<Kind extends string> {
+  readonly kind: Kind;
+}
+
+declare const resultOf: unique symbol;
+/** A message with an answer of type `Result`. Named in the imperative. */
+export interface Ask<Kind extends string, Result> {
+  readonly kind: Kind;
+  readonly [resultOf]?: Result;
+}
+
+export type AnyMessage = { readonly kind: string };
+export type ResultOf<Message> = Message extends Ask<string, infer Result> ? Result : never;
+
+/** Where messages of type `Message` may be sent: an actor's path, such as `acceptor/<timeline>`. */
+export interface ActorRef<Message extends AnyMessage> {
+  readonly path: string;
+  readonly accepts?: (message: Message) => void;
+}
+
+/**
+ * What happens when an actor fails: `permanent` is always restarted, `transient` only after a
+ * failure, `temporary` never. Restarts beyond the supervisor's intensity escalate.
+ */
+export type RestartPolicy = 'permanent' | 'transient' | 'temporary';
+
+export interface Behavior<Message extends AnyMessage, State, Options> {
+  /** The role: `acceptor`. Also the first part of the paths of its actors. */
+  readonly name: string;
+  /** Messages that may wait. A full mailbox refuses: `mailbox_full`, kind `unavailable`. */
+  readonly mailboxMax: number;
+  readonly restart: RestartPolicy;
+  start(context: Context<Message>, options: Options): Promise<State> | State;
+  receive(context: Context<Message>, state: State, message: Message): Promise<void> | void;
+  stop(context: Context<Message>, state: State): Promise<void> | void;
+}
+
+/** Declares an actor. The call is the file's table of contents. */
+export function defineActor<Message extends AnyMessage, State, Options>(
+  behavior: Behavior<Message, State, Options>,
+): Behavior<Message, State, Options> {
+  return behavior;
+}
+
+export interface AskLimits {
+  readonly timeout_ms: number;
+}
+
+/** A pending message to oneself; `cancel` is idempotent. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Milliseconds since the Unix epoch. For people and files, never for measuring. */
+  now_ms(): number;
+  /** Milliseconds, monotonic, from an arbitrary start. */
+  monotonic_ms(): number;
+}
+
+export interface Random {
+  /** A whole number in [0, bound). */
+  below(bound: number): number;
+  /** `count` random bytes. */
+  bytes(count: number): Uint8Array;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogValues = Readonly<Record<string, string | number | boolean | null>>;
+export type Log = (level: LogLevel, text: string, values?: LogValues) => void;
+
+/** What an actor can do: everything it needs of the world comes through here or its options. */
+export interface Context<Message extends AnyMessage> {
+  readonly self: ActorRef<Message>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+
+  /** Another actor's address. The path need not be alive yet. */
+  ref<Other extends AnyMessage>(path: string): ActorRef<Other>;
+
+  /** Sends and forgets. Dropped, and logged, when nobody lives at the path or its mailbox is full. */
+  tell<Other extends AnyMessage>(to: ActorRef<Other>, message: Other): void;
+
+  /**
+   * Sends and waits for the answer. Fails with what the other refused with, or `actor_missing`,
+   * `mailbox_full`, `ask_timed_out` (all `unavailable`).
+   */
+  ask<Other extends AnyMessage, Message_ extends Other & Ask<string, unknown>>(
+    to: ActorRef<Other>,
+    message: Message_,
+    limits: AskLimits,
+  ): Promise<ResultOf<Message_>>;
+
+  /** Answers an ask this actor received: now or in the handling of a later message. Once. */
+  answer<Asked extends Ask<string, unknown>>(asked: Asked, result: ResultOf<Asked>): void;
+
+  /** Answers an ask with a failure. A failure thrown by `receive` does the same. */
+  refuse(asked: AnyMessage, failure: Failure): void;
+
+  /** Sends oneself `message` after `delay_ms`; 0 means behind everything already in the mailbox. */
+  after(delay_ms: number, message: Message): Timer;
+
+  /**
+   * Starts a child: here when `thread` is null, else on the thread of that name. It is supervised by this
+   * actor's supervisor tree and stopped before this actor stops.
+   */
+  spawn(child: ChildSpec): Promise<ActorRef<AnyMessage>>;
+
+  /** Stops a child and waits until its `stop` has run. */
+  stop(child: ActorRef<AnyMessage>): Promise<void>;
+}
+
+export interface ChildSpec {
+  /** Name of a registered behaviour: threads look it up in their own registry. */
+  readonly behavior: string;
+  /** The child's path is `<behavior>/<name>`. */
+  readonly name: string;
+  /** Plain data (SharedArrayBuffer and MessagePort allowed). */
+  readonly options: unknown;
+  readonly thread: string | null;
+}
