@@ -14,6 +14,11 @@ export const failureCodes = {
   lsn_unreadable: 'invalid',
 
   // postgres
+  page_header_invalid: 'corrupt',
+  page_item_invalid: 'corrupt',
+  page_slot_missing: 'corrupt',
+  page_slot_in_use: 'corrupt',
+  page_full: 'corrupt',
 
   // layers
 
