@@ -19,6 +19,8 @@ export const failureCodes = {
   page_slot_missing: 'corrupt',
   page_slot_in_use: 'corrupt',
   page_full: 'corrupt',
+  redo_page_unexpected: 'corrupt', // the page is not one the record can be applied to
+  redo_record_malformed: 'corrupt', // the record lacks what its kind must have
 
   // layers
 

@@ -1,0 +1,24 @@
+/**
+ * Redo tables: which function redoes which record, by resource manager and op code.
+ *
+ * A manager's op code is `info & opMask`; what the mask leaves out are flags (heap's "init page").
+ * A manager that is not here cannot be replayed, nor can an op code missing from its table.
+ * Ids are positions in src/include/access/rmgrlist.h, the same in majors 15 to 18.
+ */
+import { type Redo } from '../page-value.ts';
+import { genericRedo } from './generic.ts';
+import { xlogRedo } from './xlog.ts';
+
+/** One resource manager's redo. */
+export interface RedoTable {
+  /** The manager's name, as pg_waldump prints it. */
+  readonly name: string;
+  /** The bits of `info` that are the op code. */
+  readonly opMask: number;
+  readonly redo: Readonly<Partial<Record<number, Redo>>>;
+}
+
+export const redoTables: Readonly<Partial<Record<number, RedoTable>>> = {
+  0: { name: 'XLOG', opMask: 0xf0, redo: xlogRedo },
+  20: { name: 'Generic', opMask: 0xf0, redo: genericRedo },
+};
