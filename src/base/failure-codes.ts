@@ -27,10 +27,18 @@ export const failureCodes = {
   // consensus
 
   // io
+  postgres_missing: 'invalid',
+  postgres_start_failed: 'unavailable',
+  initdb_failed: 'unavailable',
+  mount_failed: 'unavailable',
 
   // runtime
 
   // actors
+
+  // config
+  config_unreadable: 'invalid',
+  config_invalid: 'invalid',
 } as const satisfies Readonly<Record<string, FailureKind>>;
 
 export type FailureCode = keyof typeof failureCodes;

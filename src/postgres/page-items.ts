@@ -343,7 +343,7 @@ function ensureFits(page: DataView): void {
 }
 
 /** `memmove` within the page: bytes [begin, end) to `target`. */
- 
+
 function movePageBytes(page: DataView, target: number, begin: number, end: number): void {
   pageBytes(page).copyWithin(target, begin, end);
 }

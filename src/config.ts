@@ -1,0 +1,190 @@
+/**
+ * Config: every setting, declared once, with its unit in its name. The declaration parses, bounds
+ * and documents a configuration file (TOML, flat). Unknown names are refused.
+ */
+import { readFileSync } from 'node:fs';
+import { parse } from 'smol-toml';
+import { ensure, Failure } from './base/failure.ts';
+
+interface NumberSetting {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly doc: string;
+}
+interface TextSetting {
+  readonly default: string;
+  readonly pattern: RegExp;
+  readonly doc: string;
+}
+
+const mebibyte = 2 ** 20;
+const gibibyte = 2 ** 30;
+
+export const settings = {
+  api_address: {
+    default: '127.0.0.1',
+    pattern: /^(127\.\d+\.\d+\.\d+|localhost|::1)$/,
+    doc: 'Loopback address of the HTTP interface.',
+  },
+  api_port: {
+    default: 7432,
+    min: 0,
+    max: 65_535,
+    doc: 'TCP port of the HTTP interface; 0 takes a free one.',
+  },
+  postgres_major: {
+    default: 18,
+    min: 15,
+    max: 18,
+    doc: 'Major version of the Postgres a new project runs.',
+  },
+  postgres_address: {
+    default: '127.0.0.1',
+    pattern: /^(127\.\d+\.\d+\.\d+|localhost|::1)$/,
+    doc: 'Loopback address Postgres listens on.',
+  },
+  postgres_first_port: {
+    default: 54_320,
+    min: 0,
+    max: 65_000,
+    doc: 'Endpoints take ports from here upwards; 0 takes any free one.',
+  },
+  postgres_uid: {
+    default: 65_534,
+    min: 1,
+    max: 2 ** 31,
+    doc: 'User id Postgres runs as. It refuses to run as root.',
+  },
+  postgres_gid: {
+    default: 65_534,
+    min: 1,
+    max: 2 ** 31,
+    doc: 'Group id Postgres runs as.',
+  },
+  shared_buffers_bytes: {
+    default: 128 * mebibyte,
+    min: mebibyte,
+    max: 64 * gibibyte,
+    doc: 'shared_buffers of every Postgres.',
+  },
+  max_connections: {
+    default: 100,
+    min: 5,
+    max: 10_000,
+    doc: 'max_connections of every Postgres.',
+  },
+  postgres_start_timeout_ms: {
+    default: 60_000,
+    min: 1_000,
+    max: 3_600_000,
+    doc: 'How long a Postgres may take to accept connections.',
+  },
+  postgres_stop_timeout_ms: {
+    default: 30_000,
+    min: 100,
+    max: 3_600_000,
+    doc: 'How long a fast shutdown may take before Postgres is killed.',
+  },
+  page_cache_bytes: {
+    default: 64 * mebibyte,
+    min: mebibyte,
+    max: 2 ** 40,
+    doc: 'Shared memory for rebuilt pages. Touched only as pages are rebuilt.',
+  },
+  open_layer_max_bytes: {
+    default: 64 * mebibyte,
+    min: 65_536,
+    max: 4 * gibibyte,
+    doc: 'An open layer of this size is frozen and written out.',
+  },
+  overlay_target_bytes: {
+    default: 256 * mebibyte,
+    min: 0,
+    max: 2 ** 40,
+    doc: 'Pages Postgres wrote are dropped, oldest first, while they take more room than this.',
+  },
+  overlay_max_bytes: {
+    default: 64 * gibibyte,
+    min: 16 * mebibyte,
+    max: 2 ** 40,
+    doc: 'Room for pages Postgres wrote that cannot be dropped yet; beyond it writes fail.',
+  },
+  trim_sample_ms: {
+    default: 1_000,
+    min: 10,
+    max: 3_600_000,
+    doc: 'How often a running Postgres is asked which transactions still run.',
+  },
+  filesystem_reader_threads: {
+    default: 2,
+    min: 1,
+    max: 8,
+    doc: 'Threads that answer reads and writes of one mount.',
+  },
+} as const satisfies Readonly<Record<string, NumberSetting | TextSetting>>;
+
+type Settings = typeof settings;
+export type Config = {
+  readonly [Name in keyof Settings]: Settings[Name]['default'] extends number ? number : string;
+};
+
+export const defaultConfig = Object.fromEntries(
+  Object.entries(settings).map(([name, setting]) => [name, setting.default]),
+) as Config;
+
+/** Reads a TOML file over the defaults. Fails with `config_unreadable` or `config_invalid`. */
+export function readConfig(path: string): Config {
+  return parseConfig(readText(path), path);
+}
+
+/** Parses TOML text over the defaults; `path` is only named in failures. */
+export function parseConfig(text: string, path: string): Config {
+  const given = parseToml(text, path);
+  for (const [name, value] of Object.entries(given)) check(name, value, path);
+  return Object.freeze({ ...defaultConfig, ...given });
+}
+
+/** The settings as a Markdown table: the whole of docs/config.md. */
+export function describeSettings(): string {
+  const rows = Object.entries(settings).map(([name, setting]) => {
+    const bounds = 'min' in setting ? `${setting.min} to ${setting.max}` : setting.pattern.source;
+    const escaped = bounds.replaceAll('|', '\\|');
+    return `| \`${name}\` | ${setting.default} | ${escaped} | ${setting.doc} |`;
+  });
+  const head = [
+    '# Settings',
+    '',
+    'A configuration file is flat TOML. Unknown names are refused.',
+    '',
+  ];
+  return [...head, '| name | default | allowed | meaning |', '|---|---|---|---|', ...rows, ''].join(
+    '\n',
+  );
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new Failure('config_unreadable', { path, reason: String(cause) }, cause);
+  }
+}
+
+function parseToml(text: string, path: string): Record<string, unknown> {
+  try {
+    return parse(text);
+  } catch (cause) {
+    throw new Failure('config_invalid', { path, reason: String(cause) }, cause);
+  }
+}
+
+function check(name: string, value: unknown, path: string): void {
+  ensure(Object.hasOwn(settings, name), 'config_invalid', { path, reason: `no setting ${name}` });
+  const setting: NumberSetting | TextSetting = settings[name as keyof Settings];
+  const allowed =
+    'min' in setting
+      ? typeof value === 'number' && value >= setting.min && value <= setting.max
+      : typeof value === 'string' && setting.pattern.test(value);
+  ensure(allowed, 'config_invalid', { path, reason: `${name} = ${JSON.stringify(value)}` });
+}

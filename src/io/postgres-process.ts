@@ -1,0 +1,164 @@
+/**
+ * PostgresProcess: one Postgres server process and `initdb`, run as an unprivileged user.
+ *
+ * The server is killed by the kernel when the thread that started it ends, so a host that dies
+ * leaves no Postgres behind (`PR_SET_PDEATHSIG`, through setpriv of util-linux).
+ */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Failure } from '../base/failure.ts';
+
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface PostgresOptions {
+  /** Folder with `bin/postgres`. */
+  readonly home: string;
+  readonly dataDirectory: string;
+  readonly identity: Identity;
+  readonly startTimeout_ms: number;
+  /** Called once, when the server has ended for whatever reason. */
+  readonly onExit: (exit: PostgresExit) => void;
+}
+
+export interface PostgresExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** The last lines the server logged. */
+  readonly log: readonly string[];
+}
+
+export interface PostgresProcess {
+  readonly pid: number;
+  /** Fast shutdown (SIGINT), then SIGQUIT and SIGKILL when it takes longer. Waits for the end. */
+  stop(timeout_ms: number): Promise<PostgresExit>;
+  /** Ends it now, without a checkpoint. Waits for the end. */
+  kill(): Promise<PostgresExit>;
+}
+
+const logLinesKept = 40;
+const readyLine = 'database system is ready to accept connections';
+
+/** Starts a server and waits until it accepts connections. Fails with `postgres_start_failed`. */
+export async function startPostgres(options: PostgresOptions): Promise<PostgresProcess> {
+  const child = spawnAs(options.identity, join(options.home, 'bin', 'postgres'), [
+    '-D',
+    options.dataDirectory,
+  ]);
+  const log: string[] = [];
+  const ended = watchEnd(child, log, options.onExit);
+  const ready = watchReady(child, log);
+  const outcome = await Promise.race([ready, ended, deadline(options.startTimeout_ms)]);
+  if (outcome !== 'ready') {
+    child.kill('SIGKILL');
+    await ended;
+    const reason = outcome === 'late' ? 'timeout' : 'exited';
+    throw new Failure('postgres_start_failed', { reason, log: log.slice(-5).join(' | ') });
+  }
+  return {
+    pid: child.pid!,
+    stop: (timeout_ms) => stopProcess(child, ended, timeout_ms),
+    kill: () => {
+      killGroup(child);
+      return ended;
+    },
+  };
+}
+
+/** Makes a data directory. Fails with `initdb_failed`. */
+export function runInitdb(
+  home: string,
+  directory: string,
+  identity: Identity,
+  major: number,
+): void {
+  const args = ['-D', directory, '-U', 'postgres', '-A', 'trust', '--no-sync'];
+  args.push('--encoding=UTF8', '--locale=C.UTF-8', '--no-instructions');
+  if (major >= 18) args.push('--no-data-checksums');
+  const initdb = join(home, 'bin', 'initdb');
+  const [command, commandArgs] = commandAs(identity, initdb, args);
+  const done = spawnSync(command, commandArgs, { encoding: 'utf8', cwd: '/' });
+  if (done.status !== 0)
+    throw new Failure('initdb_failed', { output: `${done.stdout}${done.stderr}` });
+}
+
+async function stopProcess(
+  child: ChildProcess,
+  ended: Promise<PostgresExit>,
+  timeout_ms: number,
+): Promise<PostgresExit> {
+  child.kill('SIGINT');
+  if ((await Promise.race([ended, deadline(timeout_ms)])) === 'late') {
+    child.kill('SIGQUIT');
+    if ((await Promise.race([ended, deadline(timeout_ms)])) === 'late') child.kill('SIGKILL');
+  }
+  return ended;
+}
+
+/** Kills the postmaster and its children, so that none holds a file a moment longer. */
+function killGroup(child: ChildProcess): void {
+  try {
+    process.kill(-child.pid!, 'SIGKILL');
+  } catch {
+    child.kill('SIGKILL'); // the group is already gone: so, at most, the leader is left
+  }
+}
+
+function watchReady(child: ChildProcess, log: string[]): Promise<'ready'> {
+  return new Promise((resolve) => {
+    createInterface({ input: child.stderr! }).on('line', (line) => {
+      log.push(line);
+      if (log.length > logLinesKept) log.shift();
+      if (line.includes(readyLine)) resolve('ready');
+    });
+  });
+}
+
+function watchEnd(
+  child: ChildProcess,
+  log: readonly string[],
+  onExit: (exit: PostgresExit) => void,
+): Promise<PostgresExit> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => {
+      end({ code: null, signal: null, log: [String(error)] });
+    });
+    child.once('close', (code, signal) => {
+      end({ code, signal, log });
+    });
+    function end(exit: PostgresExit): void {
+      onExit(exit);
+      resolve(exit);
+    }
+  });
+}
+
+function deadline(timeout_ms: number): Promise<'late'> {
+  return new Promise((resolve) => {
+    setTimeout(() => {
+      resolve('late');
+    }, timeout_ms).unref();
+  });
+}
+
+function spawnAs(identity: Identity, binary: string, args: readonly string[]): ChildProcess {
+  const [command, commandArgs] = commandAs(identity, binary, args);
+  return spawn(command, commandArgs, {
+    cwd: '/',
+    detached: true, // a terminal's Ctrl-C is for the host, which then stops Postgres in order
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
+  });
+}
+
+function commandAs(
+  { uid, gid }: Identity,
+  binary: string,
+  args: readonly string[],
+): [string, readonly string[]] {
+  const drop = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--pdeathsig', 'KILL'];
+  return ['setpriv', [...drop, binary, ...args]];
+}
