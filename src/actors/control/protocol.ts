@@ -1,0 +1,88 @@
+/**
+ * What control understands: the branches and endpoints of this host's project. Path: `control/host`.
+ */
+import { type Lsn } from '../../base/lsn.ts';
+import { type Ask } from '../../runtime/actor.ts';
+import { type VerifyReport } from '../compute/protocol.ts';
+
+/** What the host keeps, and for whom. */
+export interface DescribeHost extends Ask<'describeHost', HostDescription> {
+  readonly kind: 'describeHost';
+}
+export interface HostDescription {
+  readonly project: string;
+  readonly postgresMajor: number;
+  readonly branches: number;
+  readonly endpoints: number;
+}
+
+/**
+ * Cuts a branch. Fails with `branch_exists`, `branch_missing` (the parent), `branch_name_invalid`,
+ * `lsn_before_history`, `lsn_in_future`.
+ */
+export interface CreateBranch extends Ask<'createBranch', BranchDescription> {
+  readonly name: string;
+  readonly parent: string;
+  /** Where to cut, rounded down to the end of a record; null is the end of the log. */
+  readonly at: Lsn | null;
+}
+export interface BranchDescription {
+  readonly name: string;
+  readonly timeline: string;
+  readonly parent: string | null;
+  /** Where it was cut from its parent: the end of a record. */
+  readonly parentLsn: Lsn | null;
+  readonly endLsn: Lsn;
+  readonly createdAt_ms: number;
+  /** Why the branch takes no more WAL, in words; null while it does. */
+  readonly halted: string | null;
+}
+
+export interface ListBranches extends Ask<'listBranches', readonly BranchDescription[]> {
+  readonly kind: 'listBranches';
+}
+
+/** Fails with `branch_missing`, `branch_has_children`, `branch_in_use`. */
+export interface DeleteBranch extends Ask<'deleteBranch', null> {
+  readonly name: string;
+}
+
+export interface StartEndpoint extends Ask<'startEndpoint', StartedEndpoint> {
+  readonly branch: string;
+}
+export interface StartedEndpoint {
+  readonly branch: string;
+  readonly connectionString: string;
+  readonly startMs: number;
+}
+
+export interface StopEndpoint extends Ask<'stopEndpoint', null> {
+  readonly branch: string;
+}
+
+export interface ListEndpoints extends Ask<'listEndpoints', readonly EndpointDescription[]> {
+  readonly kind: 'listEndpoints';
+}
+export interface EndpointDescription {
+  readonly branch: string;
+  readonly state: string;
+  readonly connectionString: string | null;
+  readonly pid: number | null;
+  readonly restarts: number;
+  readonly lastFailure: string | null;
+}
+
+/** Rebuilds every block from storage and compares. The endpoint must run: `endpoint_stopped`. */
+export interface VerifyBranch extends Ask<'verifyBranch', VerifyReport> {
+  readonly branch: string;
+}
+
+export type ControlMessage =
+  | DescribeHost
+  | CreateBranch
+  | ListBranches
+  | DeleteBranch
+  | StartEndpoint
+  | StopEndpoint
+  | ListEndpoints
+  | VerifyBranch;
