@@ -31,6 +31,11 @@ export const failureCodes = {
   postgres_start_failed: 'unavailable',
   initdb_failed: 'unavailable',
   mount_failed: 'unavailable',
+  fuse_unavailable: 'invalid', //       no /dev/fuse: load the module or export a full copy
+  fuse_not_permitted: 'invalid', //     mounting needs CAP_SYS_ADMIN
+  fuse_mount_failed: 'unavailable',
+  fuse_unmount_failed: 'unavailable',
+  fuse_version_unsupported: 'invalid',
 
   // runtime
 
@@ -39,6 +44,9 @@ export const failureCodes = {
   // config
   config_unreadable: 'invalid',
   config_invalid: 'invalid',
+  filesystem_path_unsupported: 'invalid', //  a snapshot names a file outside the mounted directories
+  filesystem_upper_full: 'unavailable', //    no slot, inode or map node left: trim or grow
+  filesystem_writes_lost: 'corrupt', //       a delayed write failed: this mount must go
 } as const satisfies Readonly<Record<string, FailureKind>>;
 
 export type FailureCode = keyof typeof failureCodes;
