@@ -36,10 +36,27 @@ export const failureCodes = {
   fuse_mount_failed: 'unavailable',
   fuse_unmount_failed: 'unavailable',
   fuse_version_unsupported: 'invalid',
+  address_in_use: 'invalid',
+  address_refused: 'invalid',
 
   // runtime
 
   // actors
+  branch_missing: 'invalid',
+  branch_exists: 'invalid',
+  branch_name_invalid: 'invalid',
+  branch_has_children: 'invalid',
+  branch_in_use: 'invalid',
+  endpoint_stopped: 'invalid',
+  lsn_before_history: 'invalid',
+  lsn_in_future: 'invalid',
+  timeline_behind: 'unavailable',
+  timeline_halted: 'corrupt',
+  compute_stopping: 'unavailable',
+  data_directory_in_use: 'invalid',
+  data_directory_version: 'invalid',
+  data_directory_unusable: 'invalid',
+  not_root: 'invalid',
 
   // config
   config_unreadable: 'invalid',

@@ -1,0 +1,121 @@
+/**
+ * Api: the host's HTTP interface, on a loopback address.
+ *
+ * Owns:    the listening socket.
+ * Serves:  the command line and scripts; every request becomes one ask of control.
+ * Promise: an answer says what control said; nothing is remembered here.
+ * Crash:   restart listens again; requests under way are cut.
+ * Never:   decides, or keeps state.
+ */
+import { parseLsn, formatLsn } from '../../base/lsn.ts';
+import { startHttpServer, type HttpServer, type Route } from '../../io/http-server.ts';
+import {
+  defineActor,
+  type ActorRef,
+  type Ask,
+  type Context,
+  type ResultOf,
+} from '../../runtime/actor.ts';
+import { type BranchDescription, type ControlMessage } from '../control/protocol.ts';
+import { type ApiMessage } from './protocol.ts';
+
+export const api = defineActor<ApiMessage, State, ApiOptions>({
+  name: 'api',
+  mailboxMax: 16,
+  restart: 'permanent',
+  start,
+  receive,
+  stop,
+});
+
+export interface ApiOptions {
+  readonly address: string;
+  readonly port: number;
+  /** Path of control. */
+  readonly control: string;
+}
+
+interface State {
+  readonly server: HttpServer;
+}
+
+/** Longer than any Postgres may take to start and any branch to be verified. */
+const answerTimeout_ms = 3_600_000;
+
+const createBranchBody = {
+  type: 'object',
+  required: ['name'],
+  additionalProperties: false,
+  properties: {
+    name: { type: 'string' },
+    parent: { type: 'string' },
+    at: { type: 'string' },
+  },
+};
+
+async function start(context: Context<ApiMessage>, options: ApiOptions): Promise<State> {
+  const control = context.ref<ControlMessage>(options.control);
+  const routes = hostRoutes(context, control);
+  return { server: await startHttpServer({ ...options, routes }) };
+}
+
+function receive(context: Context<ApiMessage>, state: State, message: ApiMessage): void {
+  context.answer(message, { url: state.server.url });
+}
+
+async function stop(_context: Context<ApiMessage>, state: State): Promise<void> {
+  await state.server.close();
+}
+
+function hostRoutes(context: Context<ApiMessage>, control: ActorRef<ControlMessage>): Route[] {
+  function ask<Message extends ControlMessage & Ask<string, unknown>>(
+    message: Message,
+  ): Promise<ResultOf<Message>> {
+    return context.ask(control, message, { timeout_ms: answerTimeout_ms });
+  }
+  return [
+    route('GET', '/v1/host', () => ask({ kind: 'describeHost' })),
+    route('GET', '/v1/branches', async () => (await ask({ kind: 'listBranches' })).map(showBranch)),
+    {
+      ...route('POST', '/v1/branches', async ({ body }) => {
+        const { name, parent = 'main', at = null } = body as CreateBranchBody;
+        const point = at === null ? null : parseLsn(at);
+        return showBranch(await ask({ kind: 'createBranch', name, parent, at: point }));
+      }),
+      body: createBranchBody,
+    },
+    route('DELETE', '/v1/branches/:name', ({ params }) =>
+      ask({ kind: 'deleteBranch', name: params['name']! }),
+    ),
+    route('GET', '/v1/endpoints', () => ask({ kind: 'listEndpoints' })),
+    route('POST', '/v1/branches/:name/start', ({ params }) =>
+      ask({ kind: 'startEndpoint', branch: params['name']! }),
+    ),
+    route('POST', '/v1/branches/:name/stop', ({ params }) =>
+      ask({ kind: 'stopEndpoint', branch: params['name']! }),
+    ),
+    route('POST', '/v1/branches/:name/verify', async ({ params }) => {
+      const report = await ask({ kind: 'verifyBranch', branch: params['name']! });
+      return { ...report, lsn: formatLsn(report.lsn) };
+    }),
+  ];
+}
+
+interface CreateBranchBody {
+  readonly name: string;
+  readonly parent?: string;
+  readonly at?: string;
+}
+
+function route(method: Route['method'], path: string, handle: Route['handle']): Route {
+  return { method, path, body: null, handle };
+}
+
+/** LSNs leave as people write them. */
+function showBranch(branch: BranchDescription): object {
+  return {
+    ...branch,
+    parentLsn: branch.parentLsn === null ? null : formatLsn(branch.parentLsn),
+    endLsn: formatLsn(branch.endLsn),
+  };
+}
