@@ -22,6 +22,10 @@ export interface Ask<Kind extends string, Result> {
 
 export type AnyMessage = { readonly kind: string };
 export type ResultOf<Message> = Message extends Ask<string, infer Result> ? Result : never;
+/** The answer to `Sent`, found by its kind among what the receiver accepts. */
+export type AnswerTo<Accepted extends AnyMessage, Sent extends AnyMessage> = ResultOf<
+  Extract<Accepted, { readonly kind: Sent['kind'] }>
+>;
 
 /** Where messages of type `Message` may be sent: an actor's path, such as `acceptor/<timeline>`. */
 export interface ActorRef<Message extends AnyMessage> {
@@ -97,11 +101,11 @@ export interface Context<Message extends AnyMessage> {
    * Sends and waits for the answer. Fails with what the other refused with, or `actor_missing`,
    * `mailbox_full`, `ask_timed_out` (all `unavailable`).
    */
-  ask<Other extends AnyMessage, Message_ extends Other & Ask<string, unknown>>(
+  ask<Other extends AnyMessage, Sent extends Other>(
     to: ActorRef<Other>,
-    message: Message_,
+    message: Sent,
     limits: AskLimits,
-  ): Promise<ResultOf<Message_>>;
+  ): Promise<AnswerTo<Other, Sent>>;
 
   /** Answers an ask this actor received: now or in the handling of a later message. Once. */
   answer<Asked extends Ask<string, unknown>>(asked: Asked, result: ResultOf<Asked>): void;

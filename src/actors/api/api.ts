@@ -9,13 +9,7 @@
  */
 import { parseLsn, formatLsn } from '../../base/lsn.ts';
 import { startHttpServer, type HttpServer, type Route } from '../../io/http-server.ts';
-import {
-  defineActor,
-  type ActorRef,
-  type Ask,
-  type Context,
-  type ResultOf,
-} from '../../runtime/actor.ts';
+import { defineActor, type ActorRef, type AnswerTo, type Context } from '../../runtime/actor.ts';
 import { type BranchDescription, type ControlMessage } from '../control/protocol.ts';
 import { type ApiMessage } from './protocol.ts';
 
@@ -68,9 +62,9 @@ async function stop(_context: Context<ApiMessage>, state: State): Promise<void> 
 }
 
 function hostRoutes(context: Context<ApiMessage>, control: ActorRef<ControlMessage>): Route[] {
-  function ask<Message extends ControlMessage & Ask<string, unknown>>(
+  function ask<Message extends ControlMessage>(
     message: Message,
-  ): Promise<ResultOf<Message>> {
+  ): Promise<AnswerTo<ControlMessage, Message>> {
     return context.ask(control, message, { timeout_ms: answerTimeout_ms });
   }
   return [
