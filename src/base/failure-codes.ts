@@ -42,6 +42,9 @@ export const failureCodes = {
   // runtime
 
   // actors
+  filesystem_path_unsupported: 'invalid', //  a snapshot names a file outside the mounted directories
+  filesystem_upper_full: 'unavailable', //    no slot, inode or map node left: trim or grow
+  filesystem_writes_lost: 'corrupt', //       a delayed write failed: this mount must go
   branch_missing: 'invalid',
   branch_exists: 'invalid',
   branch_name_invalid: 'invalid',
@@ -61,9 +64,6 @@ export const failureCodes = {
   // config
   config_unreadable: 'invalid',
   config_invalid: 'invalid',
-  filesystem_path_unsupported: 'invalid', //  a snapshot names a file outside the mounted directories
-  filesystem_upper_full: 'unavailable', //    no slot, inode or map node left: trim or grow
-  filesystem_writes_lost: 'corrupt', //       a delayed write failed: this mount must go
 } as const satisfies Readonly<Record<string, FailureKind>>;
 
 export type FailureCode = keyof typeof failureCodes;

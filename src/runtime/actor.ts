@@ -21,11 +21,9 @@ export interface Ask<Kind extends string, Result> {
 }
 
 export type AnyMessage = { readonly kind: string };
-export type ResultOf<Message> = Message extends Ask<string, infer Result> ? Result : never;
-/** The answer to `Sent`, found by its kind among what the receiver accepts. */
-export type AnswerTo<Accepted extends AnyMessage, Sent extends AnyMessage> = ResultOf<
-  Extract<Accepted, { readonly kind: Sent['kind'] }>
->;
+export type ResultOf<Message> = Message extends { readonly [resultOf]?: infer Result }
+  ? Result
+  : never;
 
 /** Where messages of type `Message` may be sent: an actor's path, such as `acceptor/<timeline>`. */
 export interface ActorRef<Message extends AnyMessage> {
@@ -101,11 +99,11 @@ export interface Context<Message extends AnyMessage> {
    * Sends and waits for the answer. Fails with what the other refused with, or `actor_missing`,
    * `mailbox_full`, `ask_timed_out` (all `unavailable`).
    */
-  ask<Other extends AnyMessage, Sent extends Other>(
+  ask<Other extends AnyMessage, Kind extends Other['kind']>(
     to: ActorRef<Other>,
-    message: Sent,
+    message: NoInfer<Other> & { readonly kind: Kind },
     limits: AskLimits,
-  ): Promise<AnswerTo<Other, Sent>>;
+  ): Promise<ResultOf<Extract<Other, { readonly kind: Kind }>>>;
 
   /** Answers an ask this actor received: now or in the handling of a later message. Once. */
   answer<Asked extends Ask<string, unknown>>(asked: Asked, result: ResultOf<Asked>): void;

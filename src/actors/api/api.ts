@@ -9,7 +9,7 @@
  */
 import { parseLsn, formatLsn } from '../../base/lsn.ts';
 import { startHttpServer, type HttpServer, type Route } from '../../io/http-server.ts';
-import { defineActor, type ActorRef, type AnswerTo, type Context } from '../../runtime/actor.ts';
+import { defineActor, type ActorRef, type Context } from '../../runtime/actor.ts';
 import { type BranchDescription, type ControlMessage } from '../control/protocol.ts';
 import { type ApiMessage } from './protocol.ts';
 
@@ -34,7 +34,7 @@ interface State {
 }
 
 /** Longer than any Postgres may take to start and any branch to be verified. */
-const answerTimeout_ms = 3_600_000;
+const limits = { timeout_ms: 3_600_000 };
 
 const createBranchBody = {
   type: 'object',
@@ -62,34 +62,37 @@ async function stop(_context: Context<ApiMessage>, state: State): Promise<void> 
 }
 
 function hostRoutes(context: Context<ApiMessage>, control: ActorRef<ControlMessage>): Route[] {
-  function ask<Message extends ControlMessage>(
-    message: Message,
-  ): Promise<AnswerTo<ControlMessage, Message>> {
-    return context.ask(control, message, { timeout_ms: answerTimeout_ms });
-  }
   return [
-    route('GET', '/v1/host', () => ask({ kind: 'describeHost' })),
-    route('GET', '/v1/branches', async () => (await ask({ kind: 'listBranches' })).map(showBranch)),
+    route('GET', '/v1/host', () => context.ask(control, { kind: 'describeHost' }, limits)),
+    route('GET', '/v1/branches', async () =>
+      (await context.ask(control, { kind: 'listBranches' }, limits)).map(showBranch),
+    ),
     {
       ...route('POST', '/v1/branches', async ({ body }) => {
         const { name, parent = 'main', at = null } = body as CreateBranchBody;
         const point = at === null ? null : parseLsn(at);
-        return showBranch(await ask({ kind: 'createBranch', name, parent, at: point }));
+        return showBranch(
+          await context.ask(control, { kind: 'createBranch', name, parent, at: point }, limits),
+        );
       }),
       body: createBranchBody,
     },
     route('DELETE', '/v1/branches/:name', ({ params }) =>
-      ask({ kind: 'deleteBranch', name: params['name']! }),
+      context.ask(control, { kind: 'deleteBranch', name: params['name']! }, limits),
     ),
-    route('GET', '/v1/endpoints', () => ask({ kind: 'listEndpoints' })),
+    route('GET', '/v1/endpoints', () => context.ask(control, { kind: 'listEndpoints' }, limits)),
     route('POST', '/v1/branches/:name/start', ({ params }) =>
-      ask({ kind: 'startEndpoint', branch: params['name']! }),
+      context.ask(control, { kind: 'startEndpoint', branch: params['name']! }, limits),
     ),
     route('POST', '/v1/branches/:name/stop', ({ params }) =>
-      ask({ kind: 'stopEndpoint', branch: params['name']! }),
+      context.ask(control, { kind: 'stopEndpoint', branch: params['name']! }, limits),
     ),
     route('POST', '/v1/branches/:name/verify', async ({ params }) => {
-      const report = await ask({ kind: 'verifyBranch', branch: params['name']! });
+      const report = await context.ask(
+        control,
+        { kind: 'verifyBranch', branch: params['name']! },
+        limits,
+      );
       return { ...report, lsn: formatLsn(report.lsn) };
     }),
   ];
