@@ -1,12 +1,17 @@
 /**
- * Redo tables: which function redoes which record, by resource manager and op code.
+ * Redo tables: which function redoes which record, by resource manager and op code, and what of a
+ * manager's pages is compared when a page is checked against Postgres's own.
  *
  * A manager's op code is `info & opMask`; what the mask leaves out are flags (heap's "init page").
  * A manager that is not here cannot be replayed, nor can an op code missing from its table.
  * Ids are positions in src/include/access/rmgrlist.h, the same in majors 15 to 18.
  */
 import { type Redo } from '../page-value.ts';
+import { btreeRedo } from './btree.ts';
 import { genericRedo } from './generic.ts';
+import { maskBtree, maskGeneric, maskSequence } from './masks-index.ts';
+import { type Mask } from './masks.ts';
+import { sequenceRedo } from './sequence.ts';
 import { xlogRedo } from './xlog.ts';
 
 /** One resource manager's redo. */
@@ -16,9 +21,13 @@ export interface RedoTable {
   /** The bits of `info` that are the op code. */
   readonly opMask: number;
   readonly redo: Readonly<Partial<Record<number, Redo>>>;
+  /** `rm_mask`; null for a manager that has none. */
+  readonly mask: Mask | null;
 }
 
 export const redoTables: Readonly<Partial<Record<number, RedoTable>>> = {
-  0: { name: 'XLOG', opMask: 0xf0, redo: xlogRedo },
-  20: { name: 'Generic', opMask: 0xf0, redo: genericRedo },
+  0: { name: 'XLOG', opMask: 0xf0, redo: xlogRedo, mask: null },
+  11: { name: 'Btree', opMask: 0xf0, redo: btreeRedo, mask: maskBtree },
+  15: { name: 'Sequence', opMask: 0xf0, redo: sequenceRedo, mask: maskSequence },
+  20: { name: 'Generic', opMask: 0xf0, redo: genericRedo, mask: maskGeneric },
 };
