@@ -25,8 +25,18 @@ export const failureCodes = {
   // layers
 
   // consensus
+  generation_stale: 'fenced', //          the quorum has a newer configuration
+  generation_unknown: 'unavailable', //   the acceptor was not told of this configuration yet
+  append_before_election: 'unavailable', // the acceptor does not follow this term yet
+  append_leaves_gap: 'unavailable', //    an earlier append was refused: this one cannot stand
+  log_diverged: 'corrupt', //             committed WAL contradicts the elected proposer's
 
   // io
+  disk_full: 'unavailable', //            nothing acknowledged is lost; works again when there is room
+  disk_failed: 'unavailable',
+  postgres_unreachable: 'unavailable',
+  postgres_error: 'invalid', //           the server refused; `sqlstate` says why
+  postgres_protocol_broken: 'unavailable',
   postgres_missing: 'invalid',
   postgres_start_failed: 'unavailable',
   initdb_failed: 'unavailable',
@@ -42,6 +52,16 @@ export const failureCodes = {
   // runtime
 
   // actors
+  acceptor_missing: 'unavailable', //     createTimeline has not reached this host
+  acceptor_exists: 'invalid', //          created before, with another start
+  acceptor_control_damaged: 'corrupt',
+  acceptor_wal_damaged: 'corrupt', //     stored WAL ends before what was committed
+  wal_removed: 'invalid', //              no longer kept here: the bucket has it
+  wal_not_yet_written: 'invalid',
+  election_lost: 'unavailable', //        somebody has a higher term: elect again
+  quorum_unreachable: 'unavailable',
+  proposer_not_leading: 'invalid',
+  proposer_fenced: 'fenced',
   filesystem_path_unsupported: 'invalid', //  a snapshot names a file outside the mounted directories
   filesystem_upper_full: 'unavailable', //    no slot, inode or map node left: trim or grow
   filesystem_writes_lost: 'corrupt', //       a delayed write failed: this mount must go

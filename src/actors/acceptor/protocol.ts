@@ -1,0 +1,130 @@
+/**
+ * What an acceptor understands. Path: `acceptor/<timeline id>`, on the `wal` thread.
+ *
+ * `greet`, `vote`, `installTerm` and `appendWal` are the proposer's (src/consensus/messages.ts);
+ * the others serve whoever creates timelines, reads committed WAL or keeps segments elsewhere.
+ */
+import { type Lsn } from '../../base/lsn.ts';
+import {
+  type Append,
+  type AppendResult,
+  type Elected,
+  type Greeting,
+  type GreetingResult,
+  type VoteRequest,
+  type VoteResult,
+} from '../../consensus/messages.ts';
+import { type Term, type TermHistory } from '../../consensus/term.ts';
+import { type Ask } from '../../runtime/actor.ts';
+
+/**
+ * Begins a timeline's WAL on this host. Repeating it with the same start changes nothing; another
+ * start is refused with `acceptor_exists`.
+ */
+export interface CreateTimeline extends Ask<'createTimeline', null> {
+  /** First LSN this timeline writes itself: a record boundary. */
+  readonly startLsn: Lsn;
+  /** Start of the record that ends at `startLsn`; 0 when unknown. */
+  readonly lastRecordStart: Lsn;
+  readonly major: number;
+  /** Decimal, as Postgres prints it: it does not fit a number. */
+  readonly systemId: string;
+  readonly segmentSize: number;
+  /**
+   * The bytes of the first segment below `startLsn`, from the segment's start: the parent's, so that
+   * whole segments can be read by stock tools.
+   */
+  readonly head: Uint8Array;
+}
+
+export interface Greet extends Ask<'greet', GreetingResult>, Greeting {
+  readonly kind: 'greet';
+}
+export interface Vote extends Ask<'vote', VoteResult>, VoteRequest {
+  readonly kind: 'vote';
+}
+/** Takes over the elected proposer's history, and cuts what contradicts it. */
+export interface InstallTerm extends Ask<'installTerm', AppendResult>, Elected {
+  readonly kind: 'installTerm';
+}
+/** Stores WAL. Answered once it is on disk. */
+export interface AppendWal extends Ask<'appendWal', AppendResult>, Append {
+  readonly kind: 'appendWal';
+}
+
+/**
+ * Whole records from `from` (a record's end) on, checked: at most about `bytesMax`, at least one
+ * record. When there is none yet, waits up to `wait_ms` and then answers with no bytes.
+ * Fails with `wal_removed`, and as `corrupt` when stored bytes are damaged.
+ */
+export interface ReadWal extends Ask<'readWal', ReadWalResult> {
+  readonly from: Lsn;
+  readonly bytesMax: number;
+  readonly wait_ms: number;
+  /** null reads up to commitLsn. A proposer's term reads up to flushLsn, while that term holds. */
+  readonly term: Term | null;
+}
+export interface ReadWalResult {
+  readonly begin: Lsn;
+  readonly bytes: Uint8Array;
+  readonly commitLsn: Lsn;
+}
+
+/**
+ * Stored bytes as they are, from any position up to commitLsn: for heads of branches and for
+ * copies of segments. Records are not checked. Fails with `wal_removed`, `wal_not_yet_written`.
+ */
+export interface CopyWal extends Ask<'copyWal', { readonly bytes: Uint8Array }> {
+  readonly from: Lsn;
+  readonly size: number;
+}
+
+/** Whole segments below `below` may go; what the quorum may still need stays. */
+export interface RemoveWal extends Ask<'removeWal', { readonly firstLsn: Lsn }> {
+  readonly below: Lsn;
+}
+
+export interface DescribeAcceptor extends Ask<'describeAcceptor', AcceptorDescription> {
+  readonly kind: 'describeAcceptor';
+}
+export interface AcceptorDescription {
+  readonly acceptor: string;
+  /** false until `createTimeline`: everything below is then 0 or empty. */
+  readonly created: boolean;
+  readonly generation: number;
+  readonly term: Term;
+  readonly history: TermHistory;
+  readonly startLsn: Lsn;
+  /** Start of the oldest segment kept. */
+  readonly firstLsn: Lsn;
+  readonly flushLsn: Lsn;
+  readonly lastRecordStart: Lsn;
+  readonly commitLsn: Lsn;
+  readonly truncateLsn: Lsn;
+  readonly major: number;
+  readonly systemId: string;
+  readonly segmentSize: number;
+}
+
+/** Everything appended meanwhile is to be synced and answered. */
+export interface SyncDue {
+  readonly kind: 'syncDue';
+}
+/** A waiting reader's time is up. */
+export interface ReadDue {
+  readonly kind: 'readDue';
+  readonly reader: number;
+}
+
+export type AcceptorMessage =
+  | CreateTimeline
+  | Greet
+  | Vote
+  | InstallTerm
+  | AppendWal
+  | ReadWal
+  | CopyWal
+  | RemoveWal
+  | DescribeAcceptor
+  | SyncDue
+  | ReadDue;

@@ -1,0 +1,140 @@
+/**
+ * What a proposer understands. Path: `proposer/<timeline id>`, on the `wal` thread.
+ *
+ * In order: `elect`, any number of `appendRecord`, then `follow` the Postgres started meanwhile.
+ * The owner hears `proposerFenced` and `postgresGone` (src/actors/compute/protocol.ts).
+ */
+import { type Lsn } from '../../base/lsn.ts';
+import {
+  type AppendResult,
+  type GreetingResult,
+  type VoteResult,
+} from '../../consensus/messages.ts';
+import { type AcceptorId, type Configuration } from '../../consensus/membership.ts';
+import { type Term } from '../../consensus/term.ts';
+import { type Ask, type Tell } from '../../runtime/actor.ts';
+import { type FailureData } from '../../base/failure.ts';
+
+/**
+ * Wins a new term with a majority and agrees with it on the end of the log. Ends any earlier reign
+ * of this proposer. Fails with `election_lost` (try again) or `quorum_unreachable`.
+ */
+export interface Elect extends Ask<'elect', ElectResult> {
+  readonly configuration: Configuration;
+  /** Told of this reign's end, with `run`; null tells nobody. */
+  readonly owner: string | null;
+  readonly run: number;
+  readonly timeout_ms: number;
+}
+export interface ElectResult {
+  readonly term: Term;
+  /** A record's end, and committed: the next record goes here. */
+  readonly endOfLog: Lsn;
+  /** The next record's `xl_prev`. */
+  readonly lastRecordStart: Lsn;
+}
+
+/** Appends whole records at `begin`, the end of the log. Answered once a majority has them. */
+export interface AppendRecord extends Ask<'appendRecord', { readonly commitLsn: Lsn }> {
+  readonly begin: Lsn;
+  readonly bytes: Uint8Array;
+}
+
+/** Where Postgres is to be reached. */
+export interface PostgresAddress {
+  /** A directory (Unix socket) or a host name. */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+}
+
+/**
+ * Streams WAL out of a running Postgres, from the end of the log. Answered when the stream is open,
+ * with the LSN it began at. Again after `postgresGone` it goes on where the quorum stands.
+ */
+export interface Follow extends Ask<'follow', { readonly from: Lsn }> {
+  readonly address: PostgresAddress;
+  /** What Postgres calls us: its `synchronous_standby_names` must say the same. */
+  readonly applicationName: string;
+  /** Physical replication slot, made when missing: keeps Postgres from recycling what we lack. */
+  readonly slot: string;
+}
+
+/** Ends the stream and the reign. What was received meanwhile is still stored first. */
+export interface Release extends Ask<'release', { readonly commitLsn: Lsn }> {
+  readonly timeout_ms: number;
+}
+
+export interface DescribeProposer extends Ask<'describeProposer', ProposerDescription> {
+  readonly kind: 'describeProposer';
+}
+export interface ProposerDescription {
+  readonly phase: 'idle' | 'greeting' | 'voting' | 'leading' | 'fenced';
+  readonly term: Term;
+  readonly termStart: Lsn;
+  /** End of what Postgres sent. */
+  readonly receivedLsn: Lsn;
+  readonly commitLsn: Lsn;
+  readonly streaming: boolean;
+}
+
+/** WAL arrived from Postgres. */
+export interface WalArrived extends Tell<'walArrived'> {
+  readonly stream: number;
+}
+/** Postgres ended the stream, or the connection broke. */
+export interface StreamEnded extends Tell<'streamEnded'> {
+  readonly stream: number;
+  readonly reason: string;
+}
+export interface GreetAnswered extends Tell<'greetAnswered'> {
+  readonly attempt: number;
+  readonly result: GreetingResult;
+}
+export interface VoteAnswered extends Tell<'voteAnswered'> {
+  readonly attempt: number;
+  readonly result: VoteResult;
+}
+export interface AppendAnswered extends Tell<'appendAnswered'> {
+  readonly attempt: number;
+  readonly result: AppendResult;
+}
+/** WAL an acceptor lacks came from one that has it. */
+export interface RelayAnswered extends Tell<'relayAnswered'> {
+  readonly attempt: number;
+  readonly to: AcceptorId;
+  readonly begin: Lsn;
+  readonly bytes: Uint8Array;
+}
+/** An acceptor refused, or did not answer. `attempt` numbers the contacts with it. */
+export interface MemberFailed extends Tell<'memberFailed'> {
+  readonly attempt: number;
+  readonly acceptor: AcceptorId;
+  readonly failure: FailureData;
+}
+/** Time to speak to a lost acceptor again. */
+export interface ReconnectDue extends Tell<'reconnectDue'> {
+  readonly attempt: number;
+  readonly acceptor: AcceptorId;
+}
+/** An election or a release took too long. */
+export interface DeadlineDue extends Tell<'deadlineDue'> {
+  readonly of: 'elect' | 'release';
+  readonly reign: number;
+}
+
+export type ProposerMessage =
+  | Elect
+  | AppendRecord
+  | Follow
+  | Release
+  | DescribeProposer
+  | WalArrived
+  | StreamEnded
+  | GreetAnswered
+  | VoteAnswered
+  | AppendAnswered
+  | RelayAnswered
+  | MemberFailed
+  | ReconnectDue
+  | DeadlineDue;

@@ -1,0 +1,47 @@
+/**
+ * What a wal-receiver understands. Path: `wal-receiver/<timeline id>`, on the `storage` thread.
+ *
+ * It needs no orders: it starts where the timeline stands and goes on for ever.
+ */
+import { type FailureData } from '../../base/failure.ts';
+import { type Lsn } from '../../base/lsn.ts';
+import { type Ask, type Tell } from '../../runtime/actor.ts';
+
+export interface DescribeWalReceiver extends Ask<'describeWalReceiver', WalReceiverDescription> {
+  readonly kind: 'describeWalReceiver';
+}
+export interface WalReceiverDescription {
+  /** Read from the acceptor up to here. */
+  readonly receivedLsn: Lsn;
+  /** The timeline has ingested up to here. */
+  readonly ingestedLsn: Lsn;
+  readonly commitLsn: Lsn;
+  /** Why it waits before trying again, in words; null while all is well. */
+  readonly trouble: string | null;
+}
+
+/** The acceptor answered `readWal`. */
+export interface ChunkRead extends Tell<'chunkRead'> {
+  readonly attempt: number;
+  readonly begin: Lsn;
+  readonly bytes: Uint8Array;
+  readonly commitLsn: Lsn;
+}
+/** The timeline took the chunk. */
+export interface ChunkIngested extends Tell<'chunkIngested'> {
+  readonly attempt: number;
+  readonly receivedLsn: Lsn;
+  readonly ingestedLsn: Lsn;
+}
+/** The acceptor or the timeline did not do its part. */
+export interface TransferFailed extends Tell<'transferFailed'> {
+  readonly attempt: number;
+  readonly failure: FailureData;
+}
+/** Time to ask the timeline where it stands and to begin again. */
+export interface ResumeDue extends Tell<'resumeDue'> {
+  readonly attempt: number;
+}
+
+export type WalReceiverMessage =
+  DescribeWalReceiver | ChunkRead | ChunkIngested | TransferFailed | ResumeDue;
