@@ -39,6 +39,9 @@ export const failureCodes = {
   page_slot_in_use: 'corrupt',
   page_full: 'corrupt',
   redo_page_unexpected: 'corrupt', // the page is not one the record can be applied to
+  redo_record_unknown: 'corrupt', // no redo for this kind of record
+  redo_failed: 'corrupt', // a page could not be rebuilt; the cause says why
+  page_value_invalid: 'corrupt', // not a value a page can be rebuilt from
   redo_record_malformed: 'corrupt', // the record lacks what its kind must have
 
   // layers

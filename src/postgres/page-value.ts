@@ -8,7 +8,7 @@
  * walImage  2 | major | bimg_info | pad | u16 hole offset | u16 hole size | image bytes
  * record    3 | rmgr | info | block id | u32 xid | u8 block count | u8 flags | u16 data size |
  *             u32 main size | u32 block number × block count | block data | main data
- * delta     4 | delta kind | …                                          ours: slru-redo.ts, visibility-map.ts
+ * delta     4 | delta kind | …                                          ours: redo/slru.ts, redo/visibility-map.ts
  * ```
  *
  * `record` is a WAL record reduced to what one of its blocks needs: that block's data, the main data
@@ -37,6 +37,9 @@ export const RecordValue = struct(
   { size: 16 },
 );
 
+/** `RecordValue.flags`: redo makes the block from nothing (`BKPBLOCK_WILL_INIT`). */
+export const recordFlags = { willInit: 1 } as const;
+
 const blockNumberSize = 4;
 /** `InvalidBlockNumber`: stands for a block number the record does not use. */
 const noBlock = 0xffff_ffff;
@@ -56,6 +59,8 @@ export class BlockRecord {
   xid = 0;
   blockId = 0;
   blockCount = 0;
+  /** Redo makes the block from nothing: what the page held before does not matter. */
+  willInit = false;
   data = 0;
   dataSize = 0;
   main = 0;
@@ -72,6 +77,7 @@ export class BlockRecord {
     this.xid = RecordValue.xid.get(view, at);
     this.blockId = RecordValue.blockId.get(view, at);
     this.blockCount = RecordValue.blockCount.get(view, at);
+    this.willInit = (RecordValue.flags.get(view, at) & recordFlags.willInit) !== 0;
     this.dataSize = RecordValue.dataSize.get(view, at);
     this.mainSize = RecordValue.mainSize.get(view, at);
     this.#blockNumbers = at + RecordValue.size;
@@ -118,7 +124,7 @@ export function writeRecordValue(
   RecordValue.blockId.set(view, at, id);
   RecordValue.xid.set(view, at, record.xid);
   RecordValue.blockCount.set(view, at, record.blockCount);
-  RecordValue.flags.set(view, at, 0);
+  RecordValue.flags.set(view, at, block.willInit ? recordFlags.willInit : 0);
   RecordValue.dataSize.set(view, at, block.dataSize);
   RecordValue.mainSize.set(view, at, record.mainSize);
   let cursor = at + RecordValue.size;

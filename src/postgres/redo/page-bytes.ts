@@ -28,3 +28,8 @@ export function copyBytes(
 function copyWide(target: DataView, at: number, source: Uint8Array): void {
   new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(source, at);
 }
+
+/** Sets bytes [begin, end) of `target` to `value`. */
+export function fillBytes(target: DataView, begin: number, end: number, value: number): void {
+  new Uint8Array(target.buffer, target.byteOffset, target.byteLength).fill(value, begin, end);
+}

@@ -9,6 +9,9 @@
 import { type Redo } from '../page-value.ts';
 import { btreeRedo } from './btree.ts';
 import { genericRedo } from './generic.ts';
+import { heapOpMask, heapRedo } from './heap.ts';
+import { heap2Redo } from './heap2.ts';
+import { maskHeap } from './masks-heap.ts';
 import { maskBtree, maskGeneric, maskSequence } from './masks-index.ts';
 import { type Mask } from './masks.ts';
 import { sequenceRedo } from './sequence.ts';
@@ -27,6 +30,8 @@ export interface RedoTable {
 
 export const redoTables: Readonly<Partial<Record<number, RedoTable>>> = {
   0: { name: 'XLOG', opMask: 0xf0, redo: xlogRedo, mask: null },
+  9: { name: 'Heap2', opMask: heapOpMask, redo: heap2Redo, mask: maskHeap },
+  10: { name: 'Heap', opMask: heapOpMask, redo: heapRedo, mask: maskHeap },
   11: { name: 'Btree', opMask: 0xf0, redo: btreeRedo, mask: maskBtree },
   15: { name: 'Sequence', opMask: 0xf0, redo: sequenceRedo, mask: maskSequence },
   20: { name: 'Generic', opMask: 0xf0, redo: genericRedo, mask: maskGeneric },

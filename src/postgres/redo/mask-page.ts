@@ -1,0 +1,26 @@
+/**
+ * maskPage: makes a page comparable with the same page from elsewhere. Which mask fits follows from
+ * the fork and, in the main fork, from the resource manager whose records change the page.
+ */
+import { maskFreeSpaceMap, maskVisibilityMap } from './masks-heap.ts';
+import { type Mask, maskLsnAndChecksum } from './masks.ts';
+import { redoTables } from './redo-tables.ts';
+
+/** Forks with a mask of their own, whoever wrote the record. */
+const forkMasks: Readonly<Partial<Record<number, Mask>>> = {
+  1: maskFreeSpaceMap,
+  2: maskVisibilityMap,
+};
+
+/** Where a page stands and who changes it. */
+export interface MaskedPage {
+  readonly rmgr: number;
+  readonly fork: number;
+  readonly block: number;
+}
+
+/** Masks the page in place. A manager without a mask leaves all but LSN and checksum as it is. */
+export function maskPage(page: DataView, { rmgr, fork, block }: MaskedPage): void {
+  const mask = forkMasks[fork] ?? redoTables[rmgr]?.mask ?? maskLsnAndChecksum;
+  mask(page, block);
+}

@@ -1,0 +1,156 @@
+/**
+ * PageRebuilder: makes a page from its versions. The driver of redo: it alone restores images, skips
+ * records the page already has, looks up the redo function, and names what went wrong.
+ *
+ * Nothing is allocated per version; one rebuilder serves one page at a time.
+ */
+import { AssertionFailed } from '../../base/assert.ts';
+import { Failure, ensure, type FailureValues } from '../../base/failure.ts';
+import { formatLsn, type Lsn } from '../../base/lsn.ts';
+import { PageHeader, pageSize } from '../page.ts';
+import { BlockRecord, RecordValue, valueTags } from '../page-value.ts';
+import { applyFreeSpaceTruncate } from './free-space-map.ts';
+import { redoTables } from './redo-tables.ts';
+import { applyVisibilityClear, applyVisibilityTruncate, pageDeltaKinds } from './visibility-map.ts';
+
+/** The versions of one page that a read collected, 0 being the newest. LSNs are record ends. */
+export interface PageVersions {
+  readonly count: number;
+  lsn(index: number): Lsn;
+  chunk(index: number): { readonly bytes: Uint8Array; readonly view: DataView };
+  offset(index: number): number;
+  /** In bytes. */
+  size(index: number): number;
+  /** Whether the version is not a page value but a bare page: 8192 bytes, or 0 for all zeros. */
+  isPage(index: number): boolean;
+}
+
+/** Applies a delta value that starts at `at` in `view`. Deltas apply whatever the page's LSN. */
+type DeltaRedo = (page: DataView, view: DataView, at: number, end: Lsn) => void;
+
+/** By the kind in a delta's second byte. */
+const deltaRedo: Readonly<Partial<Record<number, DeltaRedo>>> = {
+  [pageDeltaKinds.visibilityClear]: applyVisibilityClear,
+  [pageDeltaKinds.visibilityTruncate]: applyVisibilityTruncate,
+  [pageDeltaKinds.freeSpaceTruncate]: applyFreeSpaceTruncate,
+};
+
+const blockNumberSize = 4;
+/** `image` values: tag and padding, then the page. */
+const imageAt = 8;
+const imageValueSize = imageAt + pageSize;
+
+export class PageRebuilder {
+  readonly #record = new BlockRecord();
+  #page: DataView = new DataView(new ArrayBuffer(pageSize));
+  #bytes: Uint8Array = new Uint8Array(this.#page.buffer);
+
+  constructor(major: number) {
+    this.#record.major = major;
+  }
+
+  /**
+   * Makes `page` (8192 bytes) from its versions, oldest first. It starts as zeros, which is what a
+   * page without any version is. Fails with `redo_failed`, `redo_record_unknown` or
+   * `page_value_invalid`.
+   */
+  rebuild(page: Uint8Array, versions: PageVersions): void {
+    page.fill(0);
+    this.resume(page);
+    for (let index = versions.count - 1; index >= 0; index -= 1) {
+      const { bytes, view } = versions.chunk(index);
+      const at = versions.offset(index);
+      const size = versions.size(index);
+      if (versions.isPage(index)) this.#takePage(bytes, at, size);
+      else this.apply(view, at, size, versions.lsn(index));
+    }
+  }
+
+  /** Goes on with `page` as it is: the following `apply` calls change it. */
+  resume(page: Uint8Array): void {
+    ensure(page.length === pageSize, 'page_value_invalid', { size: page.length });
+    this.#bytes = page;
+    this.#page = new DataView(page.buffer, page.byteOffset, pageSize);
+  }
+
+  /** Applies the page value of `size` bytes at `at` in `view`, whose record ends at `end`. */
+  apply(view: DataView, at: number, size: number, end: Lsn): void {
+    ensure(size >= 2, 'page_value_invalid', { size, lsn: formatLsn(end) });
+    const tag = view.getUint8(at);
+    switch (tag) {
+      case valueTags.record:
+        this.#applyRecord(view, at, size, end);
+        return;
+      case valueTags.delta:
+        this.#applyDelta(view, at, end);
+        return;
+      case valueTags.image:
+        this.#applyImage(view, at, size);
+        return;
+      default:
+        throw new Failure('page_value_invalid', { tag, lsn: formatLsn(end) });
+    }
+  }
+
+  #takePage(bytes: Uint8Array, at: number, size: number): void {
+    ensure(size === 0 || size === pageSize, 'page_value_invalid', { size });
+    if (size === 0) this.#bytes.fill(0);
+    else this.#bytes.set(bytes.subarray(at, at + size));
+  }
+
+  #applyImage(view: DataView, at: number, size: number): void {
+    ensure(size === imageValueSize, 'page_value_invalid', { size });
+    this.#bytes.set(new Uint8Array(view.buffer, view.byteOffset + at + imageAt, pageSize));
+  }
+
+  #applyDelta(view: DataView, at: number, end: Lsn): void {
+    const kind = view.getUint8(at + 1);
+    const redo = deltaRedo[kind];
+    ensure(redo !== undefined, 'redo_record_unknown', { delta: kind, lsn: formatLsn(end) });
+    try {
+      redo(this.#page, view, at, end);
+    } catch (error) {
+      throw redoFailed({ delta: kind, lsn: formatLsn(end) }, error);
+    }
+  }
+
+  /** As `XLogReadBufferForRedo`: a page that is at or past the record has it already. */
+  #applyRecord(view: DataView, at: number, size: number, end: Lsn): void {
+    const record = this.#record;
+    ensure(recordSize(view, at, size) === size, 'page_value_invalid', {
+      size,
+      lsn: formatLsn(end),
+    });
+    record.moveTo(view, at, end);
+    if (record.willInit) this.#bytes.fill(0);
+    if (PageHeader.lsn.get(this.#page, 0) >= end) return;
+    const table = redoTables[record.rmgr];
+    const redo = table?.redo[record.info & table.opMask];
+    if (redo === undefined) throw new Failure('redo_record_unknown', describe(record));
+    try {
+      redo(this.#page, record);
+    } catch (error) {
+      throw redoFailed(describe(record), error);
+    }
+  }
+}
+
+/** What the header of the record value at `at` says its size is; more than `size` if it has none. */
+function recordSize(view: DataView, at: number, size: number): number {
+  if (size < RecordValue.size) return RecordValue.size;
+  const blocks = RecordValue.blockCount.get(view, at) * blockNumberSize;
+  const data = RecordValue.dataSize.get(view, at) + RecordValue.mainSize.get(view, at);
+  return RecordValue.size + blocks + data;
+}
+
+function describe(record: BlockRecord): FailureValues {
+  const { rmgr, info, blockId } = record;
+  const name = redoTables[rmgr]?.name ?? rmgr;
+  const block = record.hasBlock(blockId) ? record.blockNumber(blockId) : null;
+  return { rmgr: name, info, lsn: formatLsn(record.end), block };
+}
+
+/** A wrong page or record shows as any error, also a RangeError; our own mistakes stay ours. */
+function redoFailed(values: FailureValues, error: unknown): unknown {
+  return error instanceof AssertionFailed ? error : new Failure('redo_failed', values, error);
+}
