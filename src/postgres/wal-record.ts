@@ -69,6 +69,8 @@ export class WalRecord {
   /** Offset of the `XLogRecord` header in `bytes`. */
   offset = 0;
   totalSize = 0;
+  /** The Postgres major that wrote it, once it is decoded. */
+  major = 0;
   xid = 0;
   /** `xl_info`: the resource manager's bits are the high four. */
   info = 0;
@@ -149,6 +151,7 @@ export function imageBitsOf(major: number): ImageBits {
 export function decodeRecord(record: WalRecord, major: number): void {
   const bits = imageBitsOf(major);
   resetBody(record);
+  record.major = major;
   const end = record.offset + record.totalSize;
   let at = record.offset + RecordHeader.size;
   let dataSize = 0;
@@ -198,7 +201,7 @@ function otherHeaderSize(id: number): number {
 }
 
 /** Decodes the block header at `at`; returns where the next header begins. */
- 
+
 function decodeBlock(record: WalRecord, at: number, end: number, bits: ImageBits): number {
   const { view } = record;
   if (at + BlockHeader.size > end) failBody(record, { left: end - at });
@@ -246,7 +249,7 @@ function copyLocator(record: WalRecord, id: number): void {
 }
 
 /** Decodes the image header at `at` of the block whose header ends there. */
- 
+
 function decodeImage(record: WalRecord, at: number, end: number, bits: ImageBits): number {
   const { view } = record;
   const id = BlockHeader.id.get(view, at - BlockHeader.size);
