@@ -1,0 +1,264 @@
+/**
+ * The acceptor's decisions: a message in, a new state and effects in order out.
+ *
+ * The shell performs the effects and adopts the state only when all have succeeded. It also frames
+ * the stored bytes: the core learns where complete records end (`stepStored`) and when they are on
+ * disk (`stepSynced`), and reports nothing else as flushed: an election may cut a log at any
+ * position ever reported.
+ */
+import { assert } from '../base/assert.ts';
+import { ensure } from '../base/failure.ts';
+import { formatLsn, lsn, lsnZero, maxLsn, minLsn, type Lsn } from '../base/lsn.ts';
+import { type AcceptorId, type Configuration } from './membership.ts';
+import {
+  type Append,
+  type AppendResult,
+  type Elected,
+  type Greeting,
+  type GreetingResult,
+  type VoteRequest,
+  type VoteResult,
+} from './messages.ts';
+import {
+  assertHistory,
+  cutHistory,
+  highestCommonPoint,
+  lastEntry,
+  term,
+  termZero,
+  type Term,
+  type TermHistory,
+} from './term.ts';
+
+export interface AcceptorState {
+  readonly acceptor: AcceptorId;
+  readonly configuration: Configuration;
+  /** Promised: no older term is obeyed. Durable before anybody hears of it. */
+  readonly term: Term;
+  readonly history: TermHistory;
+  /** First LSN of the timeline. */
+  readonly startLsn: Lsn;
+  /** End of the bytes stored; an incomplete record may end there. */
+  readonly writeLsn: Lsn;
+  /** End of the last complete record stored. */
+  readonly recordLsn: Lsn;
+  /** End of the last complete record on disk. */
+  readonly flushLsn: Lsn;
+  /** Start of the record that ends at `recordLsn`. */
+  readonly lastRecordStart: Lsn;
+  /** What a majority has, as far as this log reaches on disk. */
+  readonly commitLsn: Lsn;
+  /** What the proposer says a majority has. May be ahead of this log. */
+  readonly announcedLsn: Lsn;
+  readonly truncateLsn: Lsn;
+}
+
+export type AcceptorEffect =
+  /** Makes term, history and configuration durable. */
+  | { readonly kind: 'persist' }
+  | { readonly kind: 'truncateWal'; readonly end: Lsn }
+  | { readonly kind: 'writeWal'; readonly begin: Lsn; readonly bytes: Uint8Array }
+  /** Answers now. */
+  | { readonly kind: 'answer' }
+  /** Answers after the next sync. */
+  | { readonly kind: 'answerWhenSynced' };
+
+export interface AcceptorDecision {
+  readonly state: AcceptorState;
+  readonly effects: readonly AcceptorEffect[];
+}
+
+export interface AcceptorBirth {
+  readonly acceptor: AcceptorId;
+  readonly startLsn: Lsn;
+  readonly lastRecordStart: Lsn;
+}
+
+/** Before the first greeting no generation is known: 0, older than any. */
+export const noConfiguration: Configuration = { generation: 0, members: [], newMembers: null };
+
+export function newAcceptor(birth: AcceptorBirth): AcceptorState {
+  const { acceptor, startLsn, lastRecordStart } = birth;
+  return {
+    acceptor,
+    configuration: noConfiguration,
+    term: termZero,
+    history: [{ term: termZero, start: startLsn }],
+    startLsn,
+    writeLsn: startLsn,
+    recordLsn: startLsn,
+    flushLsn: startLsn,
+    lastRecordStart,
+    commitLsn: startLsn,
+    announcedLsn: lsnZero,
+    truncateLsn: lsnZero,
+  };
+}
+
+/** Adopts a newer configuration. */
+export function stepGreeting(state: AcceptorState, { configuration }: Greeting): AcceptorDecision {
+  const own = state.configuration.generation;
+  ensureGeneration(configuration.generation >= own, state, configuration.generation);
+  if (configuration.generation === own) return { state, effects: [{ kind: 'answer' }] };
+  return successor(state, { ...state, configuration }, [{ kind: 'persist' }, { kind: 'answer' }]);
+}
+
+/** Promises a higher term. The shell has synced before: `flushLsn` is all there is. */
+export function stepVote(state: AcceptorState, request: VoteRequest): AcceptorDecision {
+  checkGeneration(state, request.generation);
+  if (request.term <= state.term) return { state, effects: [{ kind: 'answer' }] };
+  return successor(state, { ...state, term: request.term }, [
+    { kind: 'persist' },
+    { kind: 'answer' },
+  ]);
+}
+
+/** Follows an elected proposer: the log is cut to what both have, its history installed. */
+export function stepElected(state: AcceptorState, elected: Elected): AcceptorDecision {
+  checkGeneration(state, elected.generation);
+  if (elected.term < state.term) return { state, effects: [{ kind: 'answer' }] };
+  assertHistory(elected.history);
+  assert(lastEntry(elected.history).term === elected.term, 'a proposer ends its own history');
+  const point = highestCommonPoint(elected.history, state);
+  ensure(point === elected.start, 'log_diverged', {
+    start: formatLsn(elected.start),
+    common: point === null ? null : formatLsn(point),
+  });
+  ensure(point >= state.commitLsn, 'log_diverged', {
+    start: formatLsn(point),
+    commit: formatLsn(state.commitLsn),
+  });
+  const next = {
+    ...state,
+    term: elected.term,
+    history: elected.history,
+    writeLsn: point,
+    recordLsn: point,
+    flushLsn: point,
+  };
+  return successor(state, next, [
+    ...truncation(state, point),
+    { kind: 'persist' },
+    { kind: 'answer' },
+  ]);
+}
+
+/**
+ * Stores bytes at the end of the log. They may also begin at the last record's end: what follows it
+ * was never reported, and a Postgres that recovered from a crash writes it anew.
+ */
+export function stepAppend(state: AcceptorState, append: Append): AcceptorDecision {
+  checkGeneration(state, append.generation);
+  if (append.term < state.term) return { state, effects: [{ kind: 'answer' }] };
+  const following = lastEntry(state.history).term === append.term && append.term === state.term;
+  ensure(following, 'append_before_election', { term: append.term, own: state.term });
+  const known = {
+    ...state,
+    announcedLsn: maxLsn(state.announcedLsn, append.commitLsn),
+    truncateLsn: maxLsn(state.truncateLsn, append.truncateLsn),
+  };
+  if (append.bytes.length === 0) return successor(state, withCommit(known), [{ kind: 'answer' }]);
+
+  const rewinds = append.begin === state.recordLsn;
+  ensure(append.begin === state.writeLsn || rewinds, 'append_leaves_gap', {
+    begin: formatLsn(append.begin),
+    write: formatLsn(state.writeLsn),
+    record: formatLsn(state.recordLsn),
+  });
+  const writeLsn = lsn(append.begin + append.bytes.length);
+  const { begin, bytes } = append;
+  return successor(state, { ...known, writeLsn }, [
+    ...(rewinds ? truncation(state, begin) : []),
+    { kind: 'writeWal', begin, bytes },
+    { kind: 'answerWhenSynced' },
+  ]);
+}
+
+/** The bytes of an append are stored and framed: where complete records now end. */
+export function stepStored(
+  state: AcceptorState,
+  recordLsn: Lsn,
+  lastRecordStart: Lsn,
+): AcceptorState {
+  assert(recordLsn >= state.recordLsn, 'records are only added');
+  assert(recordLsn <= state.writeLsn, 'records end within what is stored');
+  return { ...state, recordLsn, lastRecordStart };
+}
+
+/** Everything stored is on disk. */
+export function stepSynced(state: AcceptorState): AcceptorState {
+  return withCommit({ ...state, flushLsn: state.recordLsn });
+}
+
+export function greetingResult(state: AcceptorState): GreetingResult {
+  const { acceptor, configuration } = state;
+  return { acceptor, generation: configuration.generation, term: state.term };
+}
+
+/** The answer to `request`: `state` is the one after `stepVote`, `before` the one before it. */
+export function voteResult(
+  before: AcceptorState,
+  state: AcceptorState,
+  request: VoteRequest,
+): VoteResult {
+  return {
+    acceptor: state.acceptor,
+    generation: state.configuration.generation,
+    term: state.term,
+    voteGiven: before.term < request.term && state.term === request.term,
+    flushLsn: state.flushLsn,
+    lastRecordStart: state.lastRecordStart,
+    commitLsn: state.commitLsn,
+    truncateLsn: state.truncateLsn,
+    history: cutHistory(state.history, state.flushLsn),
+  };
+}
+
+export function appendResult(state: AcceptorState): AppendResult {
+  return {
+    acceptor: state.acceptor,
+    generation: state.configuration.generation,
+    term: state.term,
+    flushLsn: state.flushLsn,
+    commitLsn: state.commitLsn,
+  };
+}
+
+function withCommit(state: AcceptorState): AcceptorState {
+  const commitLsn = maxLsn(state.commitLsn, minLsn(state.announcedLsn, state.flushLsn));
+  return commitLsn === state.commitLsn ? state : { ...state, commitLsn };
+}
+
+function truncation(state: AcceptorState, end: Lsn): readonly AcceptorEffect[] {
+  return state.writeLsn > end ? [{ kind: 'truncateWal', end }] : [];
+}
+
+function checkGeneration(state: AcceptorState, generation: number): void {
+  ensureGeneration(generation >= state.configuration.generation, state, generation);
+  ensure(generation === state.configuration.generation, 'generation_unknown', {
+    generation,
+    own: state.configuration.generation,
+  });
+}
+
+function ensureGeneration(holds: boolean, state: AcceptorState, generation: number): void {
+  ensure(holds, 'generation_stale', { generation, own: state.configuration.generation });
+}
+
+function successor(
+  before: AcceptorState,
+  state: AcceptorState,
+  effects: readonly AcceptorEffect[],
+): AcceptorDecision {
+  assertSuccessor(before, state);
+  return { state, effects };
+}
+
+function assertSuccessor(before: AcceptorState, after: AcceptorState): void {
+  assert(after.term >= term(before.term), 'a term never goes back');
+  assert(after.commitLsn >= before.commitLsn, 'commit never goes back');
+  assert(after.configuration.generation >= before.configuration.generation, 'nor a generation');
+  assert(after.commitLsn <= after.flushLsn, 'what is committed here is on disk here');
+  assert(after.flushLsn <= after.recordLsn, 'what is on disk was stored');
+  assert(after.recordLsn <= after.writeLsn, 'records end within what is stored');
+}
