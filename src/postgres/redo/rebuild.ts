@@ -7,8 +7,9 @@
 import { AssertionFailed } from '../../base/assert.ts';
 import { Failure, ensure, type FailureValues } from '../../base/failure.ts';
 import { formatLsn, type Lsn } from '../../base/lsn.ts';
-import { PageHeader, pageSize } from '../page.ts';
+import { PageHeader, isNewPage, pageSize } from '../page.ts';
 import { BlockRecord, RecordValue, valueTags } from '../page-value.ts';
+import { ImageValue, WalImageValue, restoreImageValue } from '../wal-image.ts';
 import { applyFreeSpaceTruncate } from './free-space-map.ts';
 import { redoTables } from './redo-tables.ts';
 import { applyVisibilityClear, applyVisibilityTruncate, pageDeltaKinds } from './visibility-map.ts';
@@ -36,9 +37,8 @@ const deltaRedo: Readonly<Partial<Record<number, DeltaRedo>>> = {
 };
 
 const blockNumberSize = 4;
-/** `image` values: tag and padding, then the page. */
-const imageAt = 8;
-const imageValueSize = imageAt + pageSize;
+/** Size in bytes of an `image` value. */
+const imageSize = ImageValue.size + pageSize;
 
 export class PageRebuilder {
   readonly #record = new BlockRecord();
@@ -87,6 +87,9 @@ export class PageRebuilder {
       case valueTags.image:
         this.#applyImage(view, at, size);
         return;
+      case valueTags.walImage:
+        this.#applyWalImage(view, at, size, end);
+        return;
       default:
         throw new Failure('page_value_invalid', { tag, lsn: formatLsn(end) });
     }
@@ -99,8 +102,16 @@ export class PageRebuilder {
   }
 
   #applyImage(view: DataView, at: number, size: number): void {
-    ensure(size === imageValueSize, 'page_value_invalid', { size });
-    this.#bytes.set(new Uint8Array(view.buffer, view.byteOffset + at + imageAt, pageSize));
+    ensure(size === imageSize, 'page_value_invalid', { size });
+    const begin = view.byteOffset + at + ImageValue.size;
+    this.#bytes.set(new Uint8Array(view.buffer, begin, pageSize));
+  }
+
+  /** As Postgres restores one: whatever the page was, stamped unless it comes out new. */
+  #applyWalImage(view: DataView, at: number, size: number, end: Lsn): void {
+    ensure(size >= WalImageValue.size, 'page_value_invalid', { size, lsn: formatLsn(end) });
+    restoreImageValue(view, at, at + size, this.#page);
+    if (!isNewPage(this.#page)) PageHeader.lsn.set(this.#page, 0, end);
   }
 
   #applyDelta(view: DataView, at: number, end: Lsn): void {

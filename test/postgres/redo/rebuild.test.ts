@@ -8,6 +8,7 @@ import { type Lsn, lsn } from '../../../src/base/lsn.ts';
 import { PageHeader, pageSize } from '../../../src/postgres/page.ts';
 import { slotCount } from '../../../src/postgres/page-items.ts';
 import { valueTags } from '../../../src/postgres/page-value.ts';
+import { WalImageValue } from '../../../src/postgres/wal-image.ts';
 import { PageRebuilder, type PageVersions } from '../../../src/postgres/redo/rebuild.ts';
 import { applyTo, recordValue, u16s, zeroPage } from './values.ts';
 
@@ -22,6 +23,16 @@ function image(fill: number, pageLsn: number): Uint8Array {
   const value = new Uint8Array(8 + pageSize).fill(fill, 8);
   value[0] = valueTags.image;
   PageHeader.lsn.set(new DataView(value.buffer, 8), 0, lsn(pageLsn));
+  return value;
+}
+
+/** An uncompressed image without a hole, as WAL of major 15 has it. */
+function walImage(page: Uint8Array): Uint8Array {
+  const value = new Uint8Array(WalImageValue.size + pageSize);
+  const view = new DataView(value.buffer);
+  WalImageValue.tag.set(view, 0, valueTags.walImage);
+  WalImageValue.major.set(view, 0, 15);
+  value.set(page, WalImageValue.size);
   return value;
 }
 
@@ -106,6 +117,19 @@ test('rebuild: an image is taken with the LSN it carries', () => {
 
   equal(PageHeader.lsn.get(page.view, 0), 900);
   equal(page.bytes[pageSize - 1], 0x55);
+});
+
+test('rebuild: an image from WAL is stamped with the end of its record', () => {
+  const page = rebuild({ value: walImage(image(0x55, 900).subarray(8)), end: 100 });
+
+  equal(PageHeader.lsn.get(page.view, 0), 100);
+  equal(page.bytes[pageSize - 1], 0x55);
+});
+
+test('rebuild: an image from WAL of a page of zeros stays one', () => {
+  const page = rebuild({ value: walImage(new Uint8Array(pageSize)), end: 100 });
+
+  deepEqual(page.bytes, new Uint8Array(pageSize));
 });
 
 test('rebuild: a bare page is taken as it is', () => {
