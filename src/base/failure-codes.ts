@@ -45,6 +45,26 @@ export const failureCodes = {
   redo_record_malformed: 'corrupt', // the record lacks what its kind must have
 
   // layers
+  layer_truncated: 'corrupt',
+  layer_magic_wrong: 'corrupt',
+  layer_version_unknown: 'corrupt',
+  layer_header_checksum_mismatch: 'corrupt',
+  layer_header_malformed: 'corrupt',
+  layer_header_of_another_file: 'corrupt',
+  layer_footer_missing: 'corrupt',
+  layer_footer_checksum_mismatch: 'corrupt',
+  layer_size_wrong: 'corrupt',
+  layer_index_checksum_mismatch: 'corrupt',
+  layer_index_malformed: 'corrupt',
+  layer_value_checksum_mismatch: 'corrupt',
+  layer_value_malformed: 'corrupt',
+  layer_page_checksum_mismatch: 'corrupt',
+  layer_name_unreadable: 'corrupt',
+  layer_ranges_overlap: 'corrupt',
+  manifest_unreadable: 'corrupt',
+  manifest_checksum_mismatch: 'corrupt',
+  manifest_version_unknown: 'corrupt',
+  manifest_malformed: 'corrupt',
 
   // consensus
   generation_stale: 'fenced', //          the quorum has a newer configuration
