@@ -8,14 +8,15 @@ import { ensure, Failure } from '../base/failure.ts';
 
 /** Folder with `bin`, `lib` and `share`. Fails with `postgres_missing`. */
 export function postgresHome(major: number): string {
-  const home = join(dirname(resolvePackage(major)), 'native');
+  const home = join(dirname(resolvePackage(major)), '..', 'native');
   ensure(existsSync(join(home, 'bin', 'postgres')), 'postgres_missing', { major, path: home });
   return home;
 }
 
+/** The package's only export, `dist/index.js`: its package.json cannot be resolved. */
 function resolvePackage(major: number): string {
   try {
-    return createRequire(import.meta.url).resolve(`postgres-${major}/package.json`);
+    return createRequire(import.meta.url).resolve(`postgres-${major}`);
   } catch (cause) {
     throw new Failure('postgres_missing', { major, path: null }, cause);
   }
