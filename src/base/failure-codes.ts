@@ -42,6 +42,11 @@ export const failureCodes = {
   redo_record_unknown: 'corrupt', // no redo for this kind of record
   redo_failed: 'corrupt', // a page could not be rebuilt; the cause says why
   page_value_invalid: 'corrupt', // not a value a page can be rebuilt from
+  wal_record_unknown: 'corrupt', // its manager writes no such record in this major
+  wal_record_malformed: 'corrupt', // shorter than its own fields say
+  resource_manager_unsupported: 'corrupt', // its pages could not be rebuilt: the timeline halts
+  tablespace_unsupported: 'corrupt', // directories outside the data directory
+  checkpoint_missing: 'corrupt', // ingest began on a timeline without an imported checkpoint
   redo_record_malformed: 'corrupt', // the record lacks what its kind must have
 
   // layers

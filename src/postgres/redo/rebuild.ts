@@ -12,6 +12,7 @@ import { BlockRecord, RecordValue, valueTags } from '../page-value.ts';
 import { ImageValue, WalImageValue, restoreImageValue } from '../wal-image.ts';
 import { applyFreeSpaceTruncate } from './free-space-map.ts';
 import { redoTables } from './redo-tables.ts';
+import { slruRedo } from './slru.ts';
 import { applyVisibilityClear, applyVisibilityTruncate, pageDeltaKinds } from './visibility-map.ts';
 
 /** The versions of one page that a read collected, 0 being the newest. LSNs are record ends. */
@@ -34,6 +35,7 @@ const deltaRedo: Readonly<Partial<Record<number, DeltaRedo>>> = {
   [pageDeltaKinds.visibilityClear]: applyVisibilityClear,
   [pageDeltaKinds.visibilityTruncate]: applyVisibilityTruncate,
   [pageDeltaKinds.freeSpaceTruncate]: applyFreeSpaceTruncate,
+  ...slruRedo,
 };
 
 const blockNumberSize = 4;
