@@ -100,8 +100,10 @@ export function redoFreezeTuples(page: DataView, record: BlockRecord): void {
 /** `heap_xlog_freeze_page` of 16: all plans, then the slots of all plans. */
 export function redoFreezePlans(page: DataView, record: BlockRecord): void {
   const plans = HeapFreezePage.count.get(record.view, record.main);
+  const plansEnd = record.data + plans * FreezePlan.size;
+  ensureList(record, plansEnd, 0);
 
-  freeze(page, record, record.data, record.data + plans * FreezePlan.size);
+  freeze(page, record, record.data, plansEnd, plansEnd);
   PageHeader.lsn.set(page, 0, record.end);
 }
 
@@ -111,7 +113,8 @@ export function redoPruneFreeze(page: DataView, record: BlockRecord): void {
   const flags = HeapPruneFreeze.flags.get(view, record.main);
   const plansAt = record.data + planCountSize;
   const plans = (flags & pruneFlags.hasFreezePlans) !== 0 ? view.getUint16(record.data, true) : 0;
-  const redirectsAt = plans > 0 ? plansAt + plans * FreezePlan.size : record.data;
+  const plansEnd = plansAt + plans * FreezePlan.size;
+  const redirectsAt = plans > 0 ? plansEnd : record.data;
   const redirects = listCount(record, flags & pruneFlags.hasRedirects, redirectsAt);
   const deadAt = redirects > 0 ? redirectsAt + countSize + redirects * redirectSize : redirectsAt;
   const dead = listCount(record, flags & pruneFlags.hasDead, deadAt);
@@ -127,7 +130,7 @@ export function redoPruneFreeze(page: DataView, record: BlockRecord): void {
   if (redirects + dead + unused > 0)
     if ((flags & pruneFlags.cleanupLock) !== 0) repairFragmentation(page);
     else truncateLinePointers(page);
-  if (plans > 0) freeze(page, record, plansAt, frozenAt);
+  if (plans > 0) freeze(page, record, plansAt, plansEnd, frozenAt);
   PageHeader.lsn.set(page, 0, record.end);
 }
 
@@ -138,12 +141,18 @@ function listCount(record: BlockRecord, present: number, at: number): number {
   return record.view.getUint16(at, true);
 }
 
-/** Executes the plans in [plansAt, slotsAt) on the slots that are listed from `slotsAt` on. */
-function freeze(page: DataView, record: BlockRecord, plansAt: number, slotsAt: number): void {
+/** Executes the plans in [plansAt, plansEnd) on the slots that are listed from `slotsAt` on. */
+// eslint-disable-next-line max-params -- two places in the record; an object would be made per page
+function freeze(
+  page: DataView,
+  record: BlockRecord,
+  plansAt: number,
+  plansEnd: number,
+  slotsAt: number,
+): void {
   const { view } = record;
   let cursor = slotsAt;
-  ensureList(record, slotsAt, 0);
-  for (let plan = plansAt; plan + FreezePlan.size <= slotsAt; plan += FreezePlan.size) {
+  for (let plan = plansAt; plan < plansEnd; plan += FreezePlan.size) {
     const tuples = FreezePlan.tuples.get(view, plan);
     ensureList(record, cursor, tuples);
     for (let index = 0; index < tuples; index += 1) {
