@@ -38,6 +38,8 @@ export interface OracleReport {
   /** By `<manager> <op code in hex> block <id>`. */
   readonly blocks: ReadonlyMap<string, BlockCount>;
   readonly records: number;
+  /** `<manager> <op code in hex>` of every record, also of those that touch no block. */
+  readonly kinds: ReadonlySet<string>;
   readonly compared: number;
   readonly mismatched: number;
   /** The first differences, with bytes. */
@@ -66,6 +68,7 @@ class Replay {
   readonly #value = new Uint8Array(1_024 * 1_024);
   readonly #valueView = new DataView(this.#value.buffer);
   readonly #wanted = new DataView(new ArrayBuffer(pageSize));
+  readonly #kinds = new Set<string>();
   #records = 0;
 
   constructor(cluster: Cluster) {
@@ -103,11 +106,13 @@ class Replay {
     }
     const blocks = new Map([...this.#blocks].sort(([a], [b]) => (a < b ? -1 : 1)));
     const differences = this.#differences;
-    return { blocks, records: this.#records, compared, mismatched, differences };
+    const kinds = this.#kinds;
+    return { blocks, records: this.#records, kinds, compared, mismatched, differences };
   }
 
   #take(record: WalRecord): void {
     this.#records += 1;
+    this.#kinds.add(kindOf(record));
     if (record.rmgr === 2 && (record.info & 0xf0) === truncateInfo) this.#truncate(record);
     for (let id = 0; id < record.blockCount; id += 1)
       if (record.blocks[id]!.present) this.#takeBlock(record, id);
@@ -220,8 +225,12 @@ function maskUnlessNew(
 }
 
 function nameOf(record: WalRecord, id: number): string {
+  return `${kindOf(record)} block ${id}`;
+}
+
+function kindOf(record: WalRecord): string {
   const name = redoTables[record.rmgr]?.name ?? `manager ${record.rmgr}`;
-  return `${name} ${(record.info & 0xf0).toString(16).padStart(2, '0')} block ${id}`;
+  return `${name} ${(record.info & 0xf0).toString(16).padStart(2, '0')}`;
 }
 
 function redoStart(dataDirectory: string): Lsn {

@@ -32,7 +32,6 @@ function rangeEnd(wanted: Uint8Array, actual: Uint8Array, begin: number): number
   return last + 1;
 }
 
- 
 function describeRange(wanted: Uint8Array, actual: Uint8Array, begin: number, end: number): string {
   const shown = Math.min(end, begin + bytesShown);
   const range = `[${begin}, ${end})`;

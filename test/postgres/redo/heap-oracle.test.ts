@@ -1,0 +1,48 @@
+/**
+ * Redo of heap and heap2 against stock Postgres: every page after every record, and every op code.
+ */
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
+import { heapLogicalWorkload, heapWorkload } from './heap-workload.ts';
+import { type OracleReport } from './oracle-replay.ts';
+import { formatReport, runOracle } from './oracle.ts';
+
+/** Blocks that must have been redone and compared; `80` and up are op codes on a new page. */
+const expectedBlocks = [
+  ...['00', '10', '20', '40', '50', '60', '70', '80', 'a0'].map((op) => `Heap ${op} block 0`),
+  ...['20', 'a0'].map((op) => `Heap ${op} block 1`),
+  ...['10', '20', '30', '40', '50', '60', 'd0'].map((op) => `Heap2 ${op} block 0`),
+  'Heap2 40 block 1',
+];
+/** Records without blocks: truncate, logical rewrite, new command id. */
+const expectedKinds = ['Heap 30', 'Heap2 00', 'Heap2 70'];
+
+for (const major of [15, 16, 17, 18]) {
+  test(`heap redo: every page is as Postgres ${major} made it, after every record`, async () => {
+    const settings = { full_page_writes: 'off' };
+
+    const report = await runOracle({ major, workloads: [heapWorkload], settings });
+
+    equal(report.mismatched, 0, formatReport(report));
+    deepEqual(unseenBlocks(report), [], formatReport(report));
+  });
+}
+
+for (const major of [15, 18]) {
+  test(`heap redo: what Postgres ${major} logs for logical decoding changes no page`, async () => {
+    const settings = { full_page_writes: 'off', wal_level: 'logical' };
+
+    const report = await runOracle({ major, workloads: [heapLogicalWorkload], settings });
+
+    equal(report.mismatched, 0, formatReport(report));
+    deepEqual(
+      expectedKinds.filter((kind) => !report.kinds.has(kind)),
+      [],
+      [...report.kinds].join(', '),
+    );
+  });
+}
+
+function unseenBlocks(report: OracleReport): string[] {
+  return expectedBlocks.filter((name) => (report.blocks.get(name)?.compared ?? 0) === 0);
+}
