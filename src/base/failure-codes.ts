@@ -105,6 +105,7 @@ export const failureCodes = {
   acceptor_wal_damaged: 'corrupt', //     stored WAL ends before what was committed
   wal_removed: 'invalid', //              no longer kept here: the bucket has it
   wal_not_yet_written: 'invalid',
+  wal_position_invalid: 'invalid', //     no record can end there
   election_lost: 'unavailable', //        somebody has a higher term: elect again
   quorum_unreachable: 'unavailable',
   proposer_not_leading: 'invalid',

@@ -174,6 +174,13 @@ export function stepAppend(state: AcceptorState, append: Append): AcceptorDecisi
   ]);
 }
 
+/** The log was cut at `end`, whatever becomes of the rest of the decision. */
+export function stepTruncated(state: AcceptorState, end: Lsn, lastRecordStart: Lsn): AcceptorState {
+  assert(end >= state.commitLsn, 'committed WAL is never cut');
+  const flushLsn = minLsn(state.flushLsn, end);
+  return { ...state, writeLsn: end, recordLsn: end, flushLsn, lastRecordStart };
+}
+
 /** The bytes of an append are stored and framed: where complete records now end. */
 export function stepStored(
   state: AcceptorState,

@@ -17,6 +17,14 @@ import {
 import { type Term, type TermHistory } from '../../consensus/term.ts';
 import { type Ask } from '../../runtime/actor.ts';
 
+export interface AcceptorOptions {
+  /** This host's name among the timeline's members. */
+  readonly acceptor: string;
+  readonly timeline: string;
+  /** `<data>/timelines/<timeline>`: made when the timeline is created. */
+  readonly directory: string;
+}
+
 /**
  * Begins a timeline's WAL on this host. Repeating it with the same start changes nothing; another
  * start is refused with `acceptor_exists`.

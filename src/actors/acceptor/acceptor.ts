@@ -1,0 +1,356 @@
+/**
+ * Acceptor: one member of one timeline's WAL quorum.
+ *
+ * Owns:    the timeline's WAL segments, `acceptor.control` and `acceptor.position` on this host.
+ * Serves:  the proposer (greet, vote, installTerm, appendWal), readers of committed WAL (readWal),
+ *          and whoever creates timelines or keeps segments elsewhere.
+ * Promise: an answered append is on disk, and an answered vote is remembered.
+ * Crash:   the next start reads it all back from disk; memory is not precious.
+ * Never:   decides. Decisions are src/consensus/acceptor.ts's.
+ */
+import { unreachable } from '../../base/assert.ts';
+import { ensure, Failure } from '../../base/failure.ts';
+import { formatLsn, lsn, lsnZero, minLsn, type Lsn } from '../../base/lsn.ts';
+import {
+  appendResult,
+  greetingResult,
+  noConfiguration,
+  stepAppend,
+  stepElected,
+  stepGreeting,
+  stepStored,
+  stepSynced,
+  stepTruncated,
+  stepVote,
+  voteResult,
+  type AcceptorDecision,
+  type AcceptorEffect,
+} from '../../consensus/acceptor.ts';
+import { termZero } from '../../consensus/term.ts';
+import { type Disk } from '../../io/disk.ts';
+import { isRecordPosition } from '../../postgres/wal-page.ts';
+import { defineActor, type Behavior, type Context, type Timer } from '../../runtime/actor.ts';
+import { createStore, openStore, persist, type Store } from './store.ts';
+import {
+  type AcceptorDescription,
+  type AcceptorMessage,
+  type AcceptorOptions,
+  type AppendWal,
+  type CopyWal,
+  type CreateTimeline,
+  type Greet,
+  type InstallTerm,
+  type ReadDue,
+  type ReadWal,
+  type RemoveWal,
+  type Vote,
+} from './protocol.ts';
+
+interface AcceptorShell {
+  readonly disk: Disk;
+  readonly options: AcceptorOptions;
+  /** null until the timeline is created here. */
+  store: Store | null;
+  /** Appends stored and not yet answered. A `syncDue` is under way when there are any. */
+  unanswered: AppendWal[];
+  /** Readers that wait for WAL, by number. */
+  readonly readers: Map<number, WaitingReader>;
+  readersSeen: number;
+}
+
+interface WaitingReader {
+  readonly asked: ReadWal;
+  readonly timer: Timer;
+}
+
+type Shell = AcceptorShell;
+type AcceptorContext = Context<AcceptorMessage>;
+
+/** The acceptor, on a disk. */
+export function acceptorOn(disk: Disk): Behavior<AcceptorMessage, AcceptorShell, AcceptorOptions> {
+  return defineActor({
+    name: 'acceptor',
+    mailboxMax: 4_096,
+    restart: 'permanent',
+    start: (_context, options) => start(disk, options),
+    receive,
+    stop,
+  });
+}
+
+function start(disk: Disk, options: AcceptorOptions): Shell {
+  const store = openStore(disk, options);
+  return { disk, options, store, unanswered: [], readers: new Map(), readersSeen: 0 };
+}
+
+function receive(context: AcceptorContext, shell: Shell, message: AcceptorMessage): void {
+  switch (message.kind) {
+    case 'createTimeline':
+      onCreateTimeline(context, shell, message);
+      return;
+    case 'greet':
+      onGreet(context, shell, message);
+      return;
+    case 'vote':
+      onVote(context, shell, message);
+      return;
+    case 'installTerm':
+      onInstallTerm(context, shell, message);
+      return;
+    case 'appendWal':
+      onAppendWal(context, shell, message);
+      return;
+    case 'readWal':
+      onReadWal(context, shell, message);
+      return;
+    case 'copyWal':
+      onCopyWal(context, shell, message);
+      return;
+    case 'removeWal':
+      onRemoveWal(context, shell, message);
+      return;
+    case 'describeAcceptor':
+      context.answer(message, describe(shell));
+      return;
+    case 'syncDue':
+      sync(context, shell);
+      return;
+    case 'readDue':
+      onReadDue(context, shell, message);
+      return;
+    default:
+      unreachable(message);
+  }
+}
+
+function stop(context: AcceptorContext, shell: Shell): void {
+  const { store } = shell;
+  if (store === null) return;
+  sync(context, shell);
+  persist(store);
+  store.log.close();
+  store.position.close();
+}
+
+function onCreateTimeline(context: AcceptorContext, shell: Shell, asked: CreateTimeline): void {
+  if (shell.store === null) {
+    shell.store = createStore(shell.disk, shell.options, asked);
+  } else {
+    const { startLsn } = shell.store.core;
+    ensure(startLsn === asked.startLsn, 'acceptor_exists', { start: formatLsn(startLsn) });
+  }
+  context.answer(asked, null);
+}
+
+function onGreet(context: AcceptorContext, shell: Shell, asked: Greet): void {
+  const store = storeOf(shell);
+  perform(store, stepGreeting(store.core, asked));
+  context.answer(asked, greetingResult(store.core));
+}
+
+function onVote(context: AcceptorContext, shell: Shell, asked: Vote): void {
+  const store = storeOf(shell);
+  sync(context, shell);
+  const before = store.core;
+  perform(store, stepVote(before, asked));
+  context.answer(asked, voteResult(before, store.core, asked));
+}
+
+function onInstallTerm(context: AcceptorContext, shell: Shell, asked: InstallTerm): void {
+  const store = storeOf(shell);
+  sync(context, shell);
+  perform(store, stepElected(store.core, asked));
+  context.answer(asked, appendResult(store.core));
+}
+
+function onAppendWal(context: AcceptorContext, shell: Shell, asked: AppendWal): void {
+  const store = storeOf(shell);
+  const { commitLsn } = store.core;
+  const last = perform(store, stepAppend(store.core, asked));
+  if (last === 'answerWhenSynced') {
+    shell.unanswered.push(asked);
+    if (shell.unanswered.length === 1) context.after(0, { kind: 'syncDue' });
+    return;
+  }
+  context.answer(asked, appendResult(store.core));
+  if (store.core.commitLsn > commitLsn) committed(context, shell, store);
+}
+
+/** One sync for all that was stored meanwhile, then the answers. */
+function sync(context: AcceptorContext, shell: Shell): void {
+  const { store, unanswered } = shell;
+  if (store === null || unanswered.length === 0) return;
+  shell.unanswered = [];
+  const { commitLsn } = store.core;
+  store.log.sync();
+  store.core = stepSynced(store.core);
+  store.position.write(store.core.flushLsn, store.core.commitLsn);
+  const result = appendResult(store.core);
+  for (const asked of unanswered) context.answer(asked, result);
+  if (store.core.commitLsn > commitLsn) committed(context, shell, store);
+}
+
+/** More is committed: readers get it, and scans at start can begin later. */
+function committed(context: AcceptorContext, shell: Shell, store: Store): void {
+  for (const [number, { asked, timer }] of shell.readers) {
+    if (!canRead(store, asked)) continue;
+    shell.readers.delete(number);
+    timer.cancel();
+    serve(context, store, asked);
+  }
+  const { log, core } = store;
+  if (store.candidate.end > core.commitLsn) return;
+  log.moveAnchor(store.candidate);
+  store.candidate = {
+    end: core.flushLsn,
+    start: log.recordEnd === core.flushLsn ? log.lastRecordStart : lsnZero,
+  };
+  if (log.anchor.end - store.persistedAnchorLsn >= store.identity.segmentSize) persist(store);
+}
+
+function onReadWal(context: AcceptorContext, shell: Shell, asked: ReadWal): void {
+  const store = storeOf(shell);
+  const { segmentSize } = store.identity;
+  const { from, wait_ms } = asked;
+  ensure(isRecordPosition(from, segmentSize), 'wal_position_invalid', { from: formatLsn(from) });
+  if (canRead(store, asked) || wait_ms === 0) {
+    serve(context, store, asked);
+    return;
+  }
+  shell.readersSeen += 1;
+  const reader = shell.readersSeen;
+  const timer = context.after(wait_ms, { kind: 'readDue', reader });
+  shell.readers.set(reader, { asked, timer });
+}
+
+function onReadDue(context: AcceptorContext, shell: Shell, { reader }: ReadDue): void {
+  const waiting = shell.readers.get(reader);
+  if (waiting === undefined) return;
+  shell.readers.delete(reader);
+  serve(context, storeOf(shell), waiting.asked);
+}
+
+/** Whether there is something to answer: bytes, or a refusal. */
+function canRead(store: Store, asked: ReadWal): boolean {
+  return asked.from < readLimit(store, asked) || isFenced(store, asked);
+}
+
+function readLimit({ core }: Store, { term }: ReadWal): Lsn {
+  return term === null ? core.commitLsn : core.flushLsn;
+}
+
+function isFenced({ core }: Store, { term }: ReadWal): boolean {
+  return term !== null && term !== core.term;
+}
+
+function serve(context: AcceptorContext, store: Store, asked: ReadWal): void {
+  const bytes = readRecords(store, asked);
+  if (bytes instanceof Failure) {
+    context.log('error', 'stored WAL cannot be served', bytes.values);
+    context.refuse(asked, bytes);
+    return;
+  }
+  context.answer(asked, { begin: asked.from, bytes, commitLsn: store.core.commitLsn });
+}
+
+/** Damage found while reading is the reader's news: the log still takes appends. */
+function readRecords(store: Store, asked: ReadWal): Uint8Array | Failure {
+  try {
+    ensure(!isFenced(store, asked), 'proposer_fenced', { term: asked.term });
+    const limit = readLimit(store, asked);
+    if (asked.from >= limit) return new Uint8Array(0);
+    return store.log.readRecords(asked.from, asked.bytesMax, limit);
+  } catch (failure) {
+    if (failure instanceof Failure) return failure;
+    throw failure;
+  }
+}
+
+function onCopyWal(context: AcceptorContext, shell: Shell, asked: CopyWal): void {
+  const { log, core } = storeOf(shell);
+  const end = lsn(asked.from + asked.size);
+  ensure(end <= core.commitLsn, 'wal_not_yet_written', {
+    end: formatLsn(end),
+    commit: formatLsn(core.commitLsn),
+  });
+  context.answer(asked, { bytes: log.copy(asked.from, asked.size) });
+}
+
+function onRemoveWal(context: AcceptorContext, shell: Shell, asked: RemoveWal): void {
+  const store = storeOf(shell);
+  persist(store); // a start scans from the anchor on disk, which must not lie below
+  store.log.removeBelow(minLsn(asked.below, store.core.truncateLsn));
+  context.answer(asked, { firstLsn: store.log.firstLsn });
+}
+
+/** Does what was decided, in order, and adopts the new state. Returns the last effect. */
+function perform(store: Store, { state, effects }: AcceptorDecision): AcceptorEffect['kind'] {
+  const { log } = store;
+  let next = state;
+  for (const effect of effects) {
+    switch (effect.kind) {
+      case 'persist':
+        persist({ ...store, core: next });
+        break;
+      case 'truncateWal':
+        log.truncate(effect.end);
+        store.core = stepTruncated(store.core, effect.end, log.lastRecordStart);
+        next = { ...next, lastRecordStart: log.lastRecordStart };
+        break;
+      case 'writeWal':
+        log.append(effect.bytes);
+        next = stepStored(next, log.recordEnd, log.lastRecordStart);
+        break;
+      case 'answer':
+      case 'answerWhenSynced':
+        break; // the caller's
+      default:
+        unreachable(effect);
+    }
+  }
+  store.core = next;
+  return effects.at(-1)!.kind;
+}
+
+function storeOf(shell: Shell): Store {
+  ensure(shell.store !== null, 'acceptor_missing', { timeline: shell.options.timeline });
+  return shell.store;
+}
+
+function describe(shell: Shell): AcceptorDescription {
+  const { store, options } = shell;
+  const created = store !== null;
+  if (!created) return { ...nothing, acceptor: options.acceptor };
+  const { core, identity, log } = store;
+  return {
+    acceptor: options.acceptor,
+    created,
+    generation: core.configuration.generation,
+    term: core.term,
+    history: core.history,
+    startLsn: core.startLsn,
+    firstLsn: log.firstLsn,
+    flushLsn: core.flushLsn,
+    lastRecordStart: core.lastRecordStart,
+    commitLsn: core.commitLsn,
+    truncateLsn: core.truncateLsn,
+    ...identity,
+  };
+}
+
+const nothing: AcceptorDescription = {
+  acceptor: '',
+  created: false,
+  generation: noConfiguration.generation,
+  term: termZero,
+  history: [],
+  startLsn: lsnZero,
+  firstLsn: lsnZero,
+  flushLsn: lsnZero,
+  lastRecordStart: lsnZero,
+  commitLsn: lsnZero,
+  truncateLsn: lsnZero,
+  major: 0,
+  systemId: '',
+  segmentSize: 0,
+};

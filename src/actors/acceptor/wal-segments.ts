@@ -1,0 +1,177 @@
+/**
+ * WalSegments: one timeline's WAL on disk, in files named and laid out as Postgres's own `pg_wal`.
+ *
+ * Owns:    the directory's files and the descriptors open on them.
+ * Promise: after `sync`, everything written is durable, its directory entries included.
+ *
+ * A segment file has its full size from the start, but takes space as it fills: zeros are written
+ * ahead of the log in steps, so that a sync seldom has to wait for the file system to allocate.
+ */
+import { assert } from '../../base/assert.ts';
+import { lsn, type Lsn } from '../../base/lsn.ts';
+import { type Disk, type DiskFile } from '../../io/disk.ts';
+import {
+  parseSegmentName,
+  segmentName,
+  segmentNumber,
+  segmentOffset,
+  segmentStart,
+} from '../../postgres/wal-page.ts';
+
+const aheadBytes = 1_048_576;
+const zeros = new Uint8Array(aheadBytes);
+
+interface OpenSegment {
+  readonly number: number;
+  readonly file: DiskFile;
+  /** Up to this offset the file's space is allocated. */
+  allocated: number;
+  dirty: boolean;
+}
+
+export class WalSegments {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #segmentSize: number;
+  /** Segments open for writing, lowest first: the last written, and any not yet synced. */
+  #open: OpenSegment[] = [];
+  /** The segment read last. */
+  #reading: { readonly number: number; readonly file: DiskFile } | null = null;
+
+  constructor(disk: Disk, directory: string, segmentSize: number) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#segmentSize = segmentSize;
+    disk.makeDirectory(directory);
+  }
+
+  /** Start of the oldest segment kept, or null when there is none. */
+  firstLsn(): Lsn | null {
+    const numbers = this.#numbers();
+    return numbers.length === 0 ? null : segmentStart(Math.min(...numbers), this.#segmentSize);
+  }
+
+  /** Writes bytes at `begin`. After a failure, `truncate(begin)` restores what was before. */
+  write(begin: Lsn, bytes: Uint8Array): void {
+    let done = 0;
+    while (done < bytes.length) {
+      const at = lsn(begin + done);
+      const offset = segmentOffset(at, this.#segmentSize);
+      const size = Math.min(bytes.length - done, this.#segmentSize - offset);
+      const segment = this.#segment(segmentNumber(at, this.#segmentSize), offset);
+      segment.dirty = true;
+      this.#allocate(segment, offset + size);
+      segment.file.writeAt(bytes.subarray(done, done + size), offset);
+      done += size;
+    }
+  }
+
+  /** Makes everything written durable. Only the last segment stays open. */
+  sync(): void {
+    for (const segment of this.#open) {
+      if (segment.dirty) segment.file.sync();
+      segment.dirty = false;
+    }
+    while (this.#open.length > 1) this.#open.shift()!.file.close();
+  }
+
+  /** Forgets everything from `end` on, durably. Doing it again after a crash completes it. */
+  truncate(end: Lsn): void {
+    const number = segmentNumber(end, this.#segmentSize);
+    const offset = segmentOffset(end, this.#segmentSize);
+    this.sync();
+    this.close();
+    const later = this.#numbers().filter(
+      (each) => each > number || (each === number && offset === 0),
+    );
+    for (const each of later.sort((a, b) => b - a)) this.#disk.remove(this.#path(each));
+    if (later.length > 0) this.#disk.syncDirectory(this.#directory);
+    if (offset === 0 || !this.#disk.exists(this.#path(number))) return;
+    const { file } = this.#segment(number, offset);
+    file.truncate(offset);
+    file.truncate(this.#segmentSize);
+    file.sync();
+  }
+
+  /** Bytes from `begin` on: fewer than `size` where no file is; zeros where nothing was written. */
+  read(begin: Lsn, size: number): Uint8Array {
+    const bytes = new Uint8Array(size);
+    let done = 0;
+    while (done < size) {
+      const at = lsn(begin + done);
+      const offset = segmentOffset(at, this.#segmentSize);
+      const wanted = Math.min(size - done, this.#segmentSize - offset);
+      const file = this.#readable(segmentNumber(at, this.#segmentSize));
+      const count = file?.readAt(bytes.subarray(done, done + wanted), offset) ?? 0;
+      done += count;
+      if (count < wanted) break;
+    }
+    return bytes.subarray(0, done);
+  }
+
+  /** Removes whole segments that end at or below `below`. */
+  removeBelow(below: Lsn): void {
+    const keep = segmentNumber(below, this.#segmentSize);
+    const gone = this.#numbers().filter((number) => number < keep);
+    if (gone.length === 0) return;
+    this.#closeReading();
+    for (const number of gone) this.#disk.remove(this.#path(number));
+    this.#disk.syncDirectory(this.#directory);
+  }
+
+  close(): void {
+    for (const { file } of this.#open) file.close();
+    this.#open = [];
+    this.#closeReading();
+  }
+
+  /** The segment, open for writing; what it holds before `offset` is taken as written. */
+  #segment(number: number, offset: number): OpenSegment {
+    const last = this.#open.at(-1);
+    if (last?.number === number) return last;
+    assert(last === undefined || number === last.number + 1, 'segments are written in order');
+    const path = this.#path(number);
+    const isNew = !this.#disk.exists(path);
+    const file = this.#disk.open(path, 'create');
+    const segment = { number, file, allocated: offset, dirty: isNew };
+    this.#open.push(segment);
+    if (file.size() < this.#segmentSize) file.truncate(this.#segmentSize);
+    if (isNew) this.#disk.syncDirectory(this.#directory);
+    return segment;
+  }
+
+  #allocate(segment: OpenSegment, end: number): void {
+    while (segment.allocated < end) {
+      const left = this.#segmentSize - segment.allocated;
+      const step = zeros.subarray(0, Math.min(aheadBytes, left));
+      segment.file.writeAt(step, segment.allocated);
+      segment.allocated += step.length;
+    }
+  }
+
+  #readable(number: number): DiskFile | null {
+    if (this.#reading?.number === number) return this.#reading.file;
+    this.#closeReading();
+    const path = this.#path(number);
+    if (!this.#disk.exists(path)) return null;
+    const file = this.#disk.open(path, 'existing');
+    this.#reading = { number, file };
+    return file;
+  }
+
+  #closeReading(): void {
+    this.#reading?.file.close();
+    this.#reading = null;
+  }
+
+  #numbers(): number[] {
+    return this.#disk.list(this.#directory).flatMap((name) => {
+      const parsed = parseSegmentName(name, this.#segmentSize);
+      return parsed === null ? [] : [parsed.segment];
+    });
+  }
+
+  #path(number: number): string {
+    return `${this.#directory}/${segmentName(number, this.#segmentSize)}`;
+  }
+}
