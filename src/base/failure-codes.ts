@@ -50,6 +50,7 @@ export const failureCodes = {
   wal_record_malformed: 'corrupt', // shorter than its own fields say
   resource_manager_unsupported: 'corrupt', // its pages could not be rebuilt: the timeline halts
   tablespace_unsupported: 'corrupt', // directories outside the data directory
+  replication_origins_invalid: 'corrupt',
   checkpoint_missing: 'corrupt', // ingest began on a timeline without an imported checkpoint
   redo_record_malformed: 'corrupt', // the record lacks what its kind must have
 
@@ -70,7 +71,6 @@ export const failureCodes = {
   layer_page_checksum_mismatch: 'corrupt',
   layer_name_unreadable: 'corrupt',
   layer_ranges_overlap: 'corrupt',
-  layer_before_branch: 'corrupt',
   manifest_unreadable: 'corrupt',
   manifest_checksum_mismatch: 'corrupt',
   manifest_version_unknown: 'corrupt',

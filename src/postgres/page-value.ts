@@ -16,7 +16,6 @@
  * no older version: the layer index marks them so.
  */
 import { assert } from '../base/assert.ts';
-import { ensure } from '../base/failure.ts';
 import { lsnZero, type Lsn } from '../base/lsn.ts';
 import { struct, u16, u32, u8 } from '../base/struct.ts';
 import { type WalRecord } from './wal-record.ts';
@@ -90,12 +89,9 @@ export class BlockRecord {
     return id < this.blockCount && this.#numberAt(id) !== noBlock;
   }
 
-  /**
-   * Block number of the record's block `id`; its own block is `blockNumber(record.blockId)`. Fails
-   * with `redo_record_malformed` when the record lacks a block that its kind must have.
-   */
+  /** Block number of the record's block `id`; its own block is `blockNumber(record.blockId)`. */
   blockNumber(id: number): number {
-    ensure(this.hasBlock(id), 'redo_record_malformed', { blockId: id });
+    assert(this.hasBlock(id), 'the record has that block');
     return this.#numberAt(id);
   }
 

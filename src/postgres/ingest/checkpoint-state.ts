@@ -11,7 +11,7 @@ import { assert } from '../../base/assert.ts';
 import { ensure } from '../../base/failure.ts';
 import { keyKinds, makeKey } from '../../base/key.ts';
 import { type Lsn } from '../../base/lsn.ts';
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint-record.ts';
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from '../checkpoint.ts';
 import { type Major } from '../major.ts';
 import { clogXidsPerPage } from '../redo/slru.ts';
 import { fullXidBefore, multixactPrecedes, nextFullXidPast, xidOf, xidPrecedes } from '../xid.ts';
@@ -78,6 +78,11 @@ export class CheckpointState {
     if (this.#bound === this.#nextXid) this.#dirty = true;
   }
 
+  /** Checkpoints of majors before 17 do not say. */
+  setWalLevel(level: number): void {
+    if (this.#load().walLevel !== null) this.change().walLevel = level;
+  }
+
   setOldestActiveXid(xid: number): void {
     if (this.#load().oldestActiveXid !== xid) this.change().oldestActiveXid = xid;
   }
@@ -138,7 +143,7 @@ export class CheckpointState {
     if (this.#nextXid > this.#bound) this.#bound = this.#raisedBound();
     this.#dirty = false;
     const key = makeKey(this.#tip.families.id(keyKinds.checkpoint, 0, 0, 0, 0), 0);
-    this.#tip.put(key, at, true, encodeCheckpoint(this.#major, this.#toStore()));
+    this.#tip.put(key, at, true, encodeCheckpoint(this.#toStore(), this.#major));
   }
 
   /** Exact right after a shutdown checkpoint, which is where most starts happen. */
@@ -160,7 +165,8 @@ export class CheckpointState {
     const key = makeKey(this.#tip.families.id(keyKinds.checkpoint, 0, 0, 0, 0), 0);
     const stored = this.#tip.get(key);
     ensure(stored !== null && stored.length > 0, 'checkpoint_missing');
-    const fields = { ...decodeCheckpoint(this.#major, stored) };
+    const view = new DataView(stored.buffer, stored.byteOffset, stored.length);
+    const fields = { ...decodeCheckpoint(view, 0, this.#major) };
     this.#nextXid = fields.nextXid;
     this.#bound = fields.nextXid;
     this.#fields = fields;

@@ -2,7 +2,7 @@
  * The XLOG resource manager: checkpoints, counters and parameters
  * (`xlog_redo`, src/backend/access/transam/xlog.c). Its full-page images are blocks like any other.
  */
-import { decodeCheckpoint } from './checkpoint-record.ts';
+import { checkpointSize, decodeCheckpoint, type Checkpoint } from '../checkpoint.ts';
 import { type WalRecord } from '../wal-record.ts';
 import { changeCommitTimestamps } from './commit-timestamp.ts';
 import { type Effect, type IngestState, unknownRecord } from './state.ts';
@@ -41,9 +41,9 @@ function onlineCheckpoint(state: IngestState, record: WalRecord): void {
   state.checkpoint.online(checkpointOf(state, record));
 }
 
-function checkpointOf(state: IngestState, record: WalRecord): ReturnType<typeof decodeCheckpoint> {
-  const data = state.data.open(record);
-  return decodeCheckpoint(state.major, data.bytes(data.left));
+function checkpointOf(state: IngestState, record: WalRecord): Checkpoint {
+  const at = state.data.open(record).skip(checkpointSize);
+  return decodeCheckpoint(record.view, at, state.major);
 }
 
 /** Believed exactly: the counter may have wrapped around. */
@@ -54,7 +54,7 @@ function nextOid(state: IngestState, record: WalRecord): void {
 function parameterChange(state: IngestState, record: WalRecord): void {
   const data = state.data.open(record);
   data.skip(beforeWalLevel);
-  state.checkpoint.change().walLevel = data.u32();
+  state.checkpoint.setWalLevel(data.u32());
   data.skip(1); // wal_log_hints
   changeCommitTimestamps(state, record.end, data.u8() !== 0);
 }

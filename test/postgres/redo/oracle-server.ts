@@ -72,12 +72,16 @@ export function removeCluster(cluster: Cluster): void {
   rmSync(cluster.root, { recursive: true, force: true });
 }
 
-/** Starts the cluster's server, lets `work` use it, and shuts it down. */
-export async function runServer(
-  cluster: Cluster,
-  settings: Settings,
-  work: (server: OracleServer) => Promise<void>,
-): Promise<void> {
+/** A server that runs until it is told to end; either way its connections end first. */
+export interface RunningServer extends OracleServer {
+  /** Fast shutdown, with its checkpoint. */
+  stop(): Promise<void>;
+  /** Ends it as a crash would: nothing is flushed. */
+  crash(): Promise<void>;
+}
+
+/** Starts the cluster's server. Whoever started it must end it, whatever happens. */
+export async function startServer(cluster: Cluster, settings: Settings): Promise<RunningServer> {
   configure(cluster, settings);
   const postgres = await startPostgres({
     home: postgresHome(cluster.major),
@@ -87,19 +91,36 @@ export async function runServer(
     onExit: () => undefined,
   });
   const clients: SqlClient[] = [];
+  return {
+    major: cluster.major,
+    root: cluster.root,
+    connect: async (database = 'postgres') => {
+      const client = await SqlClient.connect(join(cluster.root, '.s.PGSQL.5432'), database);
+      clients.push(client);
+      return client;
+    },
+    stop: async () => {
+      for (const client of clients) await client.close();
+      await postgres.stop(stopTimeout_ms);
+    },
+    crash: async () => {
+      await postgres.kill();
+      for (const client of clients) await client.close();
+    },
+  };
+}
+
+/** Starts the cluster's server, lets `work` use it, and shuts it down. */
+export async function runServer(
+  cluster: Cluster,
+  settings: Settings,
+  work: (server: OracleServer) => Promise<void>,
+): Promise<void> {
+  const server = await startServer(cluster, settings);
   try {
-    await work({
-      major: cluster.major,
-      root: cluster.root,
-      connect: async (database = 'postgres') => {
-        const client = await SqlClient.connect(join(cluster.root, '.s.PGSQL.5432'), database);
-        clients.push(client);
-        return client;
-      },
-    });
+    await work(server);
   } finally {
-    for (const client of clients) await client.close();
-    await postgres.stop(stopTimeout_ms);
+    await server.stop();
   }
 }
 

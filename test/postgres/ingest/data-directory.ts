@@ -1,0 +1,91 @@
+/**
+ * A data directory on disk, seen as the keys it would be imported under.
+ */
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { keyKinds, type KeyFamily } from '../../../src/base/key.ts';
+import { lsn, type Lsn } from '../../../src/base/lsn.ts';
+import {
+  checkpointSize,
+  decodeCheckpoint,
+  type Checkpoint,
+} from '../../../src/postgres/checkpoint.ts';
+import { importAction, importedPages, type ImportAction } from '../../../src/postgres/import.ts';
+import { ensureMajor, type Major } from '../../../src/postgres/major.ts';
+import { pageSize } from '../../../src/postgres/page.ts';
+import { valueTags } from '../../../src/postgres/page-value.ts';
+import { readReplicationOrigins } from '../../../src/postgres/replication-origins.ts';
+import { type MemoryTip } from './memory-tip.ts';
+
+/** `checkPointCopy` in pg_control, the same in majors 15 to 18. */
+const checkpointAt = 40;
+
+export interface ImportedFile {
+  readonly path: string;
+  readonly action: ImportAction;
+  readonly bytes: () => Uint8Array;
+}
+
+/** All files of the directory, with what import says of them. */
+export function listFiles(directory: string, major: Major): ImportedFile[] {
+  const { nextXid } = readCheckpoint(directory, major).checkpoint;
+  return walk(directory, '').map((path) => ({
+    path,
+    action: importAction(path, { major, nextXid }),
+    bytes: () => new Uint8Array(readFileSync(join(directory, path))),
+  }));
+}
+
+/** The checkpoint in a directory's control file. */
+export function readCheckpoint(
+  directory: string,
+  major: number,
+): { readonly checkpoint: Checkpoint; readonly bytes: Uint8Array } {
+  const file = new Uint8Array(readFileSync(join(directory, 'global', 'pg_control')));
+  const bytes = file.slice(checkpointAt, checkpointAt + checkpointSize);
+  const view = new DataView(bytes.buffer);
+  return { checkpoint: decodeCheckpoint(view, 0, ensureMajor(major)), bytes };
+}
+
+/** Imports a directory no server runs on; the LSN where WAL goes on. */
+export function importDirectory(directory: string, major: Major, tip: MemoryTip): Lsn {
+  const { checkpoint, bytes } = readCheckpoint(directory, major);
+  const at = lsn(checkpoint.redo);
+  const sizes = new Map<string, { family: KeyFamily; blocks: number }>();
+  for (const { action, bytes: read } of listFiles(directory, major)) {
+    if (action.kind === 'value') tip.put(tip.key(action.family, action.block), at, true, read());
+    if (action.kind !== 'pages') continue;
+    const file = read();
+    const count = importedPages(file.length);
+    for (let page = 0; page < count; page += 1) {
+      const image = new Uint8Array(8 + pageSize);
+      image[0] = valueTags.image;
+      image.set(file.subarray(page * pageSize, (page + 1) * pageSize), 8);
+      tip.put(tip.key(action.blocks, action.firstBlock + page), at, true, image);
+    }
+    const name = JSON.stringify(action.size);
+    const blocks = Math.max(action.firstBlock + count, sizes.get(name)?.blocks ?? 0);
+    sizes.set(name, { family: action.size, blocks });
+  }
+  for (const { family, blocks } of sizes.values()) {
+    const value = new Uint8Array(4);
+    new DataView(value.buffer).setUint32(0, blocks, true);
+    tip.put(tip.key(family, 0), at, true, value);
+  }
+  const family = { kind: keyKinds.checkpoint, tablespace: 0, database: 0, relation: 0, fork: 0 };
+  tip.put(tip.key(family, 0), at, true, bytes);
+  return at;
+}
+
+/** Progress of replication origins by id, in the directory's own file. */
+export function readOrigins(directory: string): ReadonlyMap<number, Lsn> {
+  const file = readFileSync(join(directory, 'pg_logical', 'replorigin_checkpoint'));
+  return new Map(readReplicationOrigins(file).map(({ origin, remote }) => [origin, remote]));
+}
+
+function walk(directory: string, prefix: string): string[] {
+  return readdirSync(join(directory, prefix)).flatMap((name) => {
+    const path = prefix === '' ? name : `${prefix}/${name}`;
+    return statSync(join(directory, path)).isDirectory() ? walk(directory, path) : [path];
+  });
+}
