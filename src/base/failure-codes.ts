@@ -102,6 +102,8 @@ export const failureCodes = {
   address_refused: 'invalid',
 
   // runtime
+  pages_timed_out: 'unavailable',
+  pages_refused: 'unavailable',
 
   // actors
   acceptor_missing: 'unavailable', //     createTimeline has not reached this host
