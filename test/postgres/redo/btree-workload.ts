@@ -45,6 +45,13 @@ async function duplicates(client: SqlClient): Promise<void> {
     'insert into d select 5, 1 from generate_series(1, 2500) i',
     'create index on d (a, b)',
     'reindex table d',
+    // Of pairs one goes: what is left is no posting list any more.
+    'create table pair (a int)',
+    'create index on pair (a)',
+    'insert into pair select i / 2 from generate_series(2, 1001) i',
+    'insert into pair select 7 from generate_series(1, 400) i',
+    'delete from pair where ctid in (select max(ctid) from pair group by a)',
+    'vacuum pair',
   ]);
 }
 

@@ -3,22 +3,27 @@
  * record with the image Postgres put into that record, under the resource manager's mask.
  *
  * Compared are blocks that redo changed: an image that replaces the page (`applyImage`) proves
- * nothing, and is only counted. After a mismatch replay goes on with Postgres's page.
+ * nothing, and is only counted. After a mismatch replay goes on with Postgres's page. At the end, the
+ * pages are compared with those the server left on disk.
  */
-import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatLsn, lsn, type Lsn } from '../../../src/base/lsn.ts';
+import { inspect } from 'node:util';
+import { formatLsn, type Lsn } from '../../../src/base/lsn.ts';
 import { FamilyTable, keyKinds, makeKey } from '../../../src/base/key.ts';
-import { u32, u64 } from '../../../src/base/struct.ts';
+import { u32 } from '../../../src/base/struct.ts';
 import { PageHeader, isNewPage, pageSize } from '../../../src/postgres/page.ts';
 import { recordValueSize, writeRecordValue } from '../../../src/postgres/page-value.ts';
 import { imageValueSize, restoreImage, writeImageValue } from '../../../src/postgres/wal-image.ts';
+import { maskPage, type MaskedPage } from '../../../src/postgres/redo/mask-page.ts';
 import { PageRebuilder } from '../../../src/postgres/redo/rebuild.ts';
 import { redoTables } from '../../../src/postgres/redo/redo-tables.ts';
+import { resourceManagers } from '../../../src/postgres/resource-managers.ts';
+import { opaqueAt } from '../../../src/postgres/redo/btree-page.ts';
 import { WalReader } from '../../../src/postgres/wal-reader.ts';
 import { WalRecord, decodeRecord, type RecordBlock } from '../../../src/postgres/wal-record.ts';
+import { redoStart, segmentSize, segmentsFrom } from './oracle-log.ts';
 import { describeDifference } from './page-difference.ts';
-import { readStartPage } from './start-pages.ts';
+import { readPage, type PageAddress } from './relation-pages.ts';
 import { type Cluster } from './oracle-server.ts';
 
 /** What was seen of one block of one kind of record. */
@@ -42,37 +47,65 @@ export interface OracleReport {
   readonly kinds: ReadonlySet<string>;
   readonly compared: number;
   readonly mismatched: number;
+  /** Pages compared with what the server left on disk. */
+  readonly comparedAtEnd: number;
   /** The first differences, with bytes. */
   readonly differences: readonly string[];
 }
 
+/** One redo that left the page as Postgres did. Valid only while the observer runs. */
+export interface RedoSample {
+  /** As in `OracleReport.blocks`. */
+  readonly name: string;
+  readonly rmgr: number;
+  readonly block: number;
+  readonly end: Lsn;
+  readonly value: Uint8Array;
+  readonly before: Uint8Array;
+  /** Postgres's page. */
+  readonly after: Uint8Array;
+}
+export type RedoObserver = (sample: RedoSample) => void;
+
 const differencesKept = 5;
-const segmentSize = 16 * 1_024 * 1_024;
-/** `checkPointCopy.redo` in pg_control, the same in majors 15 to 18. */
-const controlFileRedoAt = 40;
 const shutdownCheckpointInfo = 0;
 const truncateInfo = 0x20;
+const mainFork = 0;
+/** Blocks that Postgres does not always stamp: hints that need no stamp without checksums. */
+const unstamped = new Set(['Heap2 40 block 0', 'Heap2 40 block 1']);
 
 /** Replays the cluster's log. The server must have been shut down. */
-export function replay(cluster: Cluster): OracleReport {
-  return new Replay(cluster).run();
+export function replay(cluster: Cluster, observer: RedoObserver | null): OracleReport {
+  return new Replay(cluster, observer).run();
+}
+
+/** A page we hold, and who changed it last. */
+interface HeldPage {
+  readonly address: PageAddress;
+  readonly bytes: Uint8Array;
+  rmgr: number;
 }
 
 class Replay {
   readonly #cluster: Cluster;
   readonly #families = new FamilyTable();
-  readonly #pages = new Map<number, Uint8Array>();
+  readonly #pages = new Map<number, HeldPage>();
   readonly #rebuilder: PageRebuilder;
   readonly #blocks = new Map<string, BlockCount>();
   readonly #differences: string[] = [];
   readonly #value = new Uint8Array(1_024 * 1_024);
   readonly #valueView = new DataView(this.#value.buffer);
   readonly #wanted = new DataView(new ArrayBuffer(pageSize));
+  readonly #before = new Uint8Array(pageSize);
+  readonly #observer: RedoObserver | null;
   readonly #kinds = new Set<string>();
   #records = 0;
+  #mismatched = 0;
+  #comparedAtEnd = 0;
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Cluster, observer: RedoObserver | null) {
     this.#cluster = cluster;
+    this.#observer = observer;
     this.#rebuilder = new PageRebuilder(cluster.major);
   }
 
@@ -94,26 +127,29 @@ class Replay {
     const end = formatLsn(reader.recordEnd);
     const whole = last === `0 ${shutdownCheckpointInfo}`;
     if (!whole) throw new Error(`the log ends at ${end}, not with a shutdown: ${reader.atEnd}`);
+    for (const held of this.#pages.values()) this.#compareAtEnd(held);
     return this.#report();
   }
 
   #report(): OracleReport {
     let compared = 0;
-    let mismatched = 0;
-    for (const count of this.#blocks.values()) {
-      compared += count.compared;
-      mismatched += count.mismatched;
-    }
-    const blocks = new Map([...this.#blocks].sort(([a], [b]) => (a < b ? -1 : 1)));
-    const differences = this.#differences;
-    const kinds = this.#kinds;
-    return { blocks, records: this.#records, kinds, compared, mismatched, differences };
+    for (const count of this.#blocks.values()) compared += count.compared;
+    return {
+      blocks: new Map([...this.#blocks].sort(([a], [b]) => (a < b ? -1 : 1))),
+      records: this.#records,
+      kinds: this.#kinds,
+      compared,
+      mismatched: this.#mismatched,
+      comparedAtEnd: this.#comparedAtEnd,
+      differences: this.#differences,
+    };
   }
 
   #take(record: WalRecord): void {
     this.#records += 1;
     this.#kinds.add(kindOf(record));
-    if (record.rmgr === 2 && (record.info & 0xf0) === truncateInfo) this.#truncate(record);
+    if (record.rmgr === resourceManagers.storage && (record.info & 0xf0) === truncateInfo)
+      this.#truncate(record);
     for (let id = 0; id < record.blockCount; id += 1)
       if (record.blocks[id]!.present) this.#takeBlock(record, id);
   }
@@ -122,61 +158,96 @@ class Replay {
     const block = record.blocks[id]!;
     const table = redoTables[record.rmgr];
     const count = this.#count(record, id);
-    const page = this.#page(block);
-    if (block.hasImage && block.applyImage) {
-      count.imaged += 1;
-      this.#apply(record, id, page);
-    } else if (table === undefined) count.unknown += 1;
-    else {
-      this.#apply(record, id, page);
-      if (block.hasImage && table.mask !== null) this.#compare(record, id, page);
-      else count.unchecked += 1;
+    const held = this.#page(block);
+    if (table?.mask !== null || held.rmgr === 0) held.rmgr = record.rmgr;
+    const image = block.hasImage && block.applyImage;
+    if (image) count.imaged += 1;
+    else if (table === undefined) count.unknown += 1;
+    else if (!block.hasImage || table.mask === null) count.unchecked += 1;
+    else count.compared += 1;
+
+    if (!image && table === undefined) return;
+    try {
+      if (this.#observer !== null) this.#before.set(held.bytes);
+      const size = this.#apply(record, id, held.bytes);
+      const checked = !image && block.hasImage && table?.mask != null;
+      if (checked && this.#compare(record, id, held)) this.#observe(record, id, size);
+    } catch (error) {
+      this.#mismatch(record, id, inspect(error));
     }
   }
 
-  /** Makes the value that ingest would store, and applies it. */
-  #apply(record: WalRecord, id: number, page: Uint8Array): void {
+  /** Makes the value that ingest would store, and applies it. Returns the value's size in bytes. */
+  #apply(record: WalRecord, id: number, page: Uint8Array): number {
     const block = record.blocks[id]!;
     const image = block.hasImage && block.applyImage;
     const size = image ? imageValueSize(record, id) : recordValueSize(record, id);
     if (image) writeImageValue(record, id, this.#value, 0);
     else writeRecordValue(record, id, this.#value, 0);
     this.#rebuilder.resume(page);
-    try {
-      this.#rebuilder.apply(this.#valueView, 0, size, record.end);
-    } catch (error) {
-      this.#mismatch(
-        record,
-        id,
-        error instanceof Error ? String(error.stack) + String(error.cause) : '',
-      );
-    }
+    this.#rebuilder.apply(this.#valueView, 0, size, record.end);
+    return size;
   }
 
-  #compare(record: WalRecord, id: number, page: Uint8Array): void {
-    const block = record.blocks[id]!;
+  /** Compares the page with the record's image, whose LSN is from before the record. */
+  #compare(record: WalRecord, id: number, held: HeldPage): boolean {
     restoreImage(record, id, this.#wanted, this.#cluster.major);
-    const wanted = new Uint8Array(this.#wanted.buffer.slice(0));
-    const actual = page.slice();
-    const mask = redoTables[record.rmgr]!.mask!;
-    this.#count(record, id).compared += 1;
-    const wantedView = new DataView(wanted.buffer);
-    const stamped = PageHeader.lsn.get(new DataView(actual.buffer), 0);
-    maskUnlessNew(mask, wantedView, block.block);
-    maskUnlessNew(mask, new DataView(actual.buffer), block.block);
-    const difference = describeDifference(wanted, actual);
+    const { rmgr, address, bytes } = held;
+    const wanted = new Uint8Array(this.#wanted.buffer);
+    const stamp = PageHeader.lsn.get(new DataView(bytes.buffer), 0);
+    const difference = maskedDifference(wanted, bytes, {
+      rmgr,
+      fork: mainFork,
+      block: address.block,
+    });
+    const stamped = stamp === record.end || unstamped.has(nameOf(record, id));
+    if (difference === null && stamped) return true;
+    this.#mismatch(record, id, `page LSN ${formatLsn(stamp)}\n${difference ?? 'not stamped'}`);
+    bytes.set(wanted);
+    PageHeader.lsn.set(new DataView(bytes.buffer), 0, record.end);
+    return false;
+  }
+
+  /**
+   * Compares with the file, where there still is one. The maps change without records, and sequences
+   * are logged some values ahead of their page.
+   */
+  #compareAtEnd({ address, bytes, rmgr: last }: HeldPage): void {
+    const table = redoTables[last];
+    const isMain = address.fork === mainFork;
+    if (!isMain || table === undefined || last === resourceManagers.sequence) return;
+    const wanted = readPage(this.#cluster.data, address);
+    if (wanted === null) return;
+    this.#comparedAtEnd += 1;
+    const { relation, fork, block } = address;
+    const rmgr = table.mask === null ? managerOf(wanted) : last;
+    const difference = maskedDifference(wanted, bytes, { rmgr, fork, block });
     if (difference === null) return;
-    this.#mismatch(record, id, `page LSN ${formatLsn(stamped)}\n${difference}`);
-    page.set(new Uint8Array(this.#wanted.buffer));
-    PageHeader.lsn.set(new DataView(page.buffer), 0, record.end);
+    this.#differ(`at the end, ${table.name} relation ${relation} block ${block}: ${difference}`);
+  }
+
+  #observe(record: WalRecord, id: number, size: number): void {
+    this.#observer?.({
+      name: nameOf(record, id),
+      rmgr: record.rmgr,
+      block: record.blocks[id]!.block,
+      end: record.end,
+      value: this.#value.subarray(0, size),
+      before: this.#before,
+      after: new Uint8Array(this.#wanted.buffer),
+    });
   }
 
   #mismatch(record: WalRecord, id: number, what: string): void {
     this.#count(record, id).mismatched += 1;
-    if (this.#differences.length >= differencesKept) return;
     const { relation, fork, block } = record.blocks[id]!;
     const where = `relation ${relation} fork ${fork} block ${block}`;
-    this.#differences.push(`${nameOf(record, id)} at ${formatLsn(record.end)}, ${where}: ${what}`);
+    this.#differ(`${nameOf(record, id)} at ${formatLsn(record.end)}, ${where}: ${what}`);
+  }
+
+  #differ(what: string): void {
+    this.#mismatched += 1;
+    if (this.#differences.length < differencesKept) this.#differences.push(what);
   }
 
   #count(record: WalRecord, id: number): BlockCount {
@@ -189,17 +260,19 @@ class Replay {
     return count;
   }
 
-  #page(address: RecordBlock): Uint8Array {
+  #page(address: RecordBlock): HeldPage {
     const { tablespace, database, relation, fork, block } = address;
     const { relationBlock } = keyKinds;
     const family = this.#families.id(relationBlock, tablespace, database, relation, fork);
     const key = makeKey(family, block);
-    let page = this.#pages.get(key);
-    if (page === undefined) {
-      page = readStartPage(this.#cluster.before, address);
-      this.#pages.set(key, page);
+    let held = this.#pages.get(key);
+    if (held === undefined) {
+      const copy = { tablespace, database, relation, fork, block };
+      const bytes = readPage(this.#cluster.before, copy) ?? new Uint8Array(pageSize);
+      held = { address: copy, bytes, rmgr: 0 };
+      this.#pages.set(key, held);
     }
-    return page;
+    return held;
   }
 
   /** `XLOG_SMGR_TRUNCATE`: blocks that come back later come back as zeros. */
@@ -209,19 +282,32 @@ class Replay {
       u32.read(record.view, at + offset),
     );
     const { relationBlock } = keyKinds;
-    const family = this.#families.id(relationBlock, tablespace!, database!, relation!, 0);
-    for (const [key, page] of this.#pages)
-      if (key >= makeKey(family, blocks!) && key < makeKey(family, 2 ** 32 - 1)) page.fill(0);
+    const family = this.#families.id(relationBlock, tablespace!, database!, relation!, mainFork);
+    for (const [key, held] of this.#pages)
+      if (key >= makeKey(family, blocks!) && key < makeKey(family, 2 ** 32 - 1)) held.bytes.fill(0);
   }
 }
 
-/** A page that was never initialised has nothing to mask, and no valid header. */
-function maskUnlessNew(
-  mask: (page: DataView, block: number) => void,
-  page: DataView,
-  block: number,
-): void {
-  if (!isNewPage(page)) mask(page, block);
+/** Null when the pages are equal under the mask. A page never initialised has nothing to mask. */
+function maskedDifference(
+  wanted: Uint8Array,
+  actual: Uint8Array,
+  where: MaskedPage,
+): string | null {
+  const masked = [wanted, actual].map((page) => {
+    const copy = page.slice();
+    const view = new DataView(copy.buffer);
+    if (!isNewPage(view)) maskPage(view, where);
+    return copy;
+  });
+  return describeDifference(masked[0]!, masked[1]!);
+}
+
+/** Of a page that came as an image: heaps have no special space, B-trees one of 16 bytes. */
+function managerOf(page: Uint8Array): number {
+  const special = PageHeader.special.get(new DataView(page.buffer), 0);
+  if (special === pageSize) return resourceManagers.heap;
+  return special === opaqueAt ? resourceManagers.btree : resourceManagers.generic;
 }
 
 function nameOf(record: WalRecord, id: number): string {
@@ -231,23 +317,4 @@ function nameOf(record: WalRecord, id: number): string {
 function kindOf(record: WalRecord): string {
   const name = redoTables[record.rmgr]?.name ?? `manager ${record.rmgr}`;
   return `${name} ${(record.info & 0xf0).toString(16).padStart(2, '0')}`;
-}
-
-function redoStart(dataDirectory: string): Lsn {
-  const control = readFileSync(join(dataDirectory, 'global', 'pg_control'));
-  const view = new DataView(control.buffer, control.byteOffset, control.byteLength);
-  return lsn(u64.read(view, controlFileRedoAt));
-}
-
-/** The bytes of the log from `start` on, segment by segment. */
-function* segmentsFrom(directory: string, start: Lsn): Generator<Uint8Array> {
-  const names = readdirSync(directory).filter((name) => /^[0-9A-F]{24}$/.test(name));
-  const first = Math.floor(start / segmentSize);
-  for (const name of names.sort()) {
-    const perFile = 2 ** 32 / segmentSize;
-    const number = parseInt(name.slice(8, 16), 16) * perFile + parseInt(name.slice(16), 16);
-    if (number < first) continue;
-    const bytes = readFileSync(join(directory, name));
-    yield number === first ? bytes.subarray(start % segmentSize) : bytes;
-  }
 }

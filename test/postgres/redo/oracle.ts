@@ -9,7 +9,7 @@ import {
   type OracleServer,
   type Settings,
 } from './oracle-server.ts';
-import { replay, type OracleReport } from './oracle-replay.ts';
+import { replay, type OracleReport, type RedoObserver } from './oracle-replay.ts';
 
 /** Something done to a server so that it writes records of certain kinds. */
 export type Workload = (server: OracleServer) => Promise<void>;
@@ -20,6 +20,8 @@ export interface OracleOptions {
   readonly workloads: readonly Workload[];
   /** Beyond the oracle's own. With `full_page_writes=off` nearly all pages come from redo. */
   readonly settings: Settings;
+  /** Sees every redo that was right. */
+  readonly observer?: RedoObserver;
 }
 
 /** Runs the workloads and replays what they logged. */
@@ -29,7 +31,7 @@ export async function runOracle(options: OracleOptions): Promise<OracleReport> {
     await runServer(cluster, options.settings, async (server) => {
       for (const workload of options.workloads) await workload(server);
     });
-    return replay(cluster);
+    return replay(cluster, options.observer ?? null);
   } finally {
     removeCluster(cluster);
   }

@@ -1,5 +1,5 @@
 /**
- * StartPages: the pages of a data directory on which no server runs, read when first wanted.
+ * RelationPages: the pages of relations in a data directory on which no server runs.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,14 +18,14 @@ const globalTablespace = 1_664;
 const forkSuffixes = ['', '_fsm', '_vm', '_init'];
 const segmentBlocks = 131_072;
 
-/** The page, or zeros when there is no such file or it is shorter. */
-export function readStartPage(dataDirectory: string, address: PageAddress): Uint8Array {
+/** The page; null when there is no such file or it is shorter. */
+export function readPage(dataDirectory: string, address: PageAddress): Uint8Array | null {
   const page = new Uint8Array(pageSize);
   const file = openIfThere(join(dataDirectory, relationFile(address)));
-  if (file === null) return page;
+  if (file === null) return null;
   try {
-    readSync(file, page, 0, pageSize, (address.block % segmentBlocks) * pageSize);
-    return page;
+    const at = (address.block % segmentBlocks) * pageSize;
+    return readSync(file, page, 0, pageSize, at) === pageSize ? page : null;
   } finally {
     closeSync(file);
   }
