@@ -104,6 +104,25 @@ export const failureCodes = {
   // runtime
   pages_timed_out: 'unavailable',
   pages_refused: 'unavailable',
+  actor_missing: 'unavailable', //      nobody lives at the path (yet, or any more)
+  actor_crashed: 'unavailable', //      a bug stopped it; it is being restarted
+  actor_stopped: 'cancelled', //        it is gone, or the asker is
+  actor_halted: 'corrupt', //           it met corruption and refuses everything since
+  actor_restarts_exhausted: 'unavailable',
+  actor_stop_timed_out: 'unavailable',
+  actor_exists: 'invalid',
+  actor_path_invalid: 'invalid',
+  actor_not_respawnable: 'unavailable', // its options held a port, which went with the thread
+  behavior_unknown: 'invalid',
+  mailbox_full: 'unavailable',
+  ask_timed_out: 'unavailable',
+  ring_full: 'unavailable',
+  message_too_large: 'invalid',
+  directory_full: 'unavailable',
+  thread_unknown: 'invalid',
+  thread_died: 'unavailable',
+  thread_start_failed: 'unavailable',
+  runtime_stopped: 'cancelled',
 
   // actors
   acceptor_missing: 'unavailable', //     createTimeline has not reached this host

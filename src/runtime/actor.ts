@@ -37,16 +37,41 @@ export interface ActorRef<Message extends AnyMessage> {
  */
 export type RestartPolicy = 'permanent' | 'transient' | 'temporary';
 
+/** At most `maxRestarts` within `window_ms`; each waits longer than the one before. */
+export interface RestartIntensity {
+  readonly maxRestarts: number;
+  readonly window_ms: number;
+  readonly firstDelay_ms: number;
+  readonly maxDelay_ms: number;
+}
+
+/**
+ * How an actor fails:
+ * - A `Failure` thrown by `receive` is the world's doing. It refuses the ask (a tell's is logged) and
+ *   the actor lives on; but one of kind `corrupt` also halts it: it stays, refuses everything with
+ *   `actor_halted`, and is not restarted, because a restart would read the same bytes.
+ * - Anything else thrown is a bug: the actor crashes, every ask it owes is refused with
+ *   `actor_crashed`, its children are stopped, its timers are cancelled, and `start` runs again
+ *   with the original options. What waits in the mailbox is kept for the new incarnation.
+ * - Restarts beyond the intensity end the actor and crash its parent; for an actor without a parent
+ *   the whole runtime stops. A first `start` that fails is the spawner's to handle.
+ */
 export interface Behavior<Message extends AnyMessage, State, Options> {
   /** The role: `acceptor`. Also the first part of the paths of its actors. */
   readonly name: string;
   /** Messages that may wait. A full mailbox refuses: `mailbox_full`, kind `unavailable`. */
   readonly mailboxMax: number;
   readonly restart: RestartPolicy;
+  /** Absent: five restarts within 30 seconds. */
+  readonly intensity?: RestartIntensity;
   start(context: Context<Message>, options: Options): Promise<State> | State;
   receive(context: Context<Message>, state: State, message: Message): Promise<void> | void;
   stop(context: Context<Message>, state: State): Promise<void> | void;
 }
+
+export type AnyBehavior = Behavior<AnyMessage, unknown, unknown>;
+/** Every behaviour a thread can start, by name. */
+export type Behaviors = Readonly<Record<string, AnyBehavior>>;
 
 /** Declares an actor. The call is the file's table of contents. */
 export function defineActor<Message extends AnyMessage, State, Options>(
@@ -120,7 +145,10 @@ export interface Context<Message extends AnyMessage> {
    */
   spawn(child: ChildSpec): Promise<ActorRef<AnyMessage>>;
 
-  /** Stops a child and waits until its `stop` has run. */
+  /**
+   * Stops a child and waits until its `stop` has run. Given `self`, returns at once, and the actor
+   * ends for good after the current message.
+   */
   stop(child: ActorRef<AnyMessage>): Promise<void>;
 }
 

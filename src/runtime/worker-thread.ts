@@ -1,0 +1,114 @@
+/**
+ * The entry of every worker thread: a kernel with the behaviours of its registry module, connected to the
+ * other threads by rings and to the main thread's roster by its parent port.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../io/clock.ts';
+import { systemRandom } from '../io/random.ts';
+import { assert } from '../base/assert.ts';
+import { type FailureData } from '../base/failure.ts';
+import { type Behaviors, type ChildSpec } from './actor.ts';
+import { type Control } from './control.ts';
+import { ControlPort, type Handlers } from './control-port.ts';
+import { SharedDirectory } from './directory.ts';
+import { Kernel } from './kernel.ts';
+import { Pulse } from './pulse.ts';
+import { RingTransport, type RingPair } from './ring-transport.ts';
+import { EventLoopScheduler } from './scheduler.ts';
+import { type TraceEvent } from './trace.ts';
+import { type WorkerInit } from './worker-init.ts';
+
+await run(workerData as WorkerInit);
+
+async function run(init: WorkerInit): Promise<void> {
+  assert(parentPort !== null, 'this module is a worker');
+  const { behaviors } = (await import(init.behaviors)) as { readonly behaviors: Behaviors };
+  const pulse = new Pulse(init.pulse);
+  const transport = new RingTransport(init.threadIndex, pulse);
+  for (const pair of init.rings) transport.connect(pair);
+  const port = new ControlPort(parentPort);
+  const kernel = buildKernel(init, { behaviors, port, transport });
+  port.serve(handlersOf(kernel, transport));
+  transport.listen((thread, frame) => {
+    kernel.onFrame(thread, frame);
+  });
+  // Also what keeps the event loop alive while the thread has nothing to do.
+  setInterval(() => {
+    pulse.beat(init.threadIndex);
+  }, init.heartbeat_ms);
+  port.notify('ready');
+}
+
+interface Parts {
+  readonly behaviors: Behaviors;
+  readonly port: ControlPort;
+  readonly transport: RingTransport;
+}
+
+function buildKernel(init: WorkerInit, { behaviors, port, transport }: Parts): Kernel {
+  return new Kernel({
+    thread: init.thread,
+    threadIndex: init.threadIndex,
+    behaviors,
+    scheduler: new EventLoopScheduler(),
+    clock: systemClock,
+    random: systemRandom,
+    directory: new SharedDirectory(init.directory),
+    transport,
+    control: remoteControl(port),
+    stopTimeout_ms: init.stopTimeout_ms,
+    log: (level, source, text, values) => {
+      const { thread } = init;
+      port.notify('log', { time_ms: systemClock.now_ms(), level, thread, source, text, values });
+    },
+    trace: init.traced
+      ? (event: TraceEvent): void => {
+          port.notify('trace', event);
+        }
+      : null,
+  });
+}
+
+/** The roster, through the parent port. */
+function remoteControl(port: ControlPort): Control {
+  return {
+    register: async (thread, path, parent) => {
+      await port.call('register', thread, path, parent);
+    },
+    spawn: async (parent, child) => {
+      await port.call('spawn', parent, child);
+    },
+    stop: async (path) => {
+      await port.call('stop', path);
+    },
+    gone: (path, failure) => {
+      port.notify('gone', path, failure);
+    },
+  };
+}
+
+function handlersOf(kernel: Kernel, transport: RingTransport): Handlers {
+  return {
+    start: (parent: string, child: ChildSpec) => kernel.start(parent, child),
+    stop: (path: string) => kernel.stop(path),
+    fail: (path: string, failure: FailureData) => {
+      kernel.fail(path, failure);
+    },
+    stats: () => ({ ...kernel.stats(), ...memoryOfThread() }),
+    connect: (pair: RingPair) => {
+      transport.connect(pair);
+    },
+    threadDied: (thread: number, name: string) => {
+      transport.disconnect(thread);
+      kernel.onThreadDied(thread, name);
+    },
+    hang: () => {
+      for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    },
+    exit: () => process.exit(1),
+  };
+}
+
+function memoryOfThread(): { readonly heap_bytes: number } {
+  return { heap_bytes: process.memoryUsage().heapUsed };
+}
