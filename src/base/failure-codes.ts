@@ -71,6 +71,7 @@ export const failureCodes = {
   layer_page_checksum_mismatch: 'corrupt',
   layer_name_unreadable: 'corrupt',
   layer_ranges_overlap: 'corrupt',
+  layer_before_branch: 'corrupt',
   manifest_unreadable: 'corrupt',
   manifest_checksum_mismatch: 'corrupt',
   manifest_version_unknown: 'corrupt',

@@ -22,6 +22,7 @@ import { keyBlock, keyFamily, makeKey, type FamilyTable, type Key } from '../bas
 import { type Lsn } from '../base/lsn.ts';
 import { struct, u32 } from '../base/struct.ts';
 import { FamilyRow, FamilySection } from './family-section.ts';
+import { type KeyFilter } from './key-range.ts';
 import {
   alignment,
   readFrame,
@@ -97,11 +98,6 @@ export class DeltaLayer {
     return false;
   }
 
-  /** The family's first segment with `block` or a later one. */
-  firstSegmentFrom(local: number, block: number): number {
-    return this.#lastSegment(local, block, -1) + 1;
-  }
-
   segmentBlock(segment: number): number {
     return this.#blocks[segment]!;
   }
@@ -136,15 +132,19 @@ export class DeltaLayer {
     checkSegmentShape(data, at, size);
   }
 
-  /** Every key once, in file order. */
-  visitKeys(visit: (key: Key) => void): void {
+  /** Every key that passes the filter once, in file order. */
+  visitKeys(filter: KeyFilter, visit: (key: Key) => void): void {
     for (let local = 0; local < this.families.count; local += 1) {
+      const id = this.families.id(local);
+      if (!filter.hasFamily(id)) continue;
       const end = this.families.firstEntries[local + 1]!;
       let last = -1;
       for (let segment = this.families.firstEntries[local]!; segment < end; segment += 1) {
         const block = this.#blocks[segment]!;
-        if (block !== last) visit(makeKey(this.families.id(local), block));
+        if (block === last) continue;
         last = block;
+        const key = makeKey(id, block);
+        if (filter.has(key)) visit(key);
       }
     }
   }

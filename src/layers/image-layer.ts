@@ -26,6 +26,7 @@ import { ensure } from '../base/failure.ts';
 import { keyBlock, keyFamily, makeKey, type FamilyTable, type Key } from '../base/key.ts';
 import { type Lsn } from '../base/lsn.ts';
 import { FamilyRow, FamilySection } from './family-section.ts';
+import { type KeyFilter } from './key-range.ts';
 import {
   alignment,
   readFrame,
@@ -145,21 +146,26 @@ export class ImageLayer {
     }
   }
 
-  /** Every key once: family by family, in order, the pages of a family before its values. */
-  visitKeys(visit: (key: Key) => void): void {
+  /** Every key that passes the filter once: family by family, in order, pages before values. */
+  visitKeys(filter: KeyFilter, visit: (key: Key) => void): void {
     const { families } = this;
     for (let local = 0; local < families.count; local += 1) {
-      const id = families.id(local);
-      for (
-        let run = families.firstEntries[local]!;
-        run < families.firstEntries[local + 1]!;
-        run += 1
-      )
-        for (let block = 0; block < this.#runCounts[run]!; block += 1)
-          visit(makeKey(id, this.#runBlocks[run]! + block));
-      for (let at = families.firstValues[local]!; at < families.firstValues[local + 1]!; at += 1)
-        visit(makeKey(id, this.#valueBlocks[at]!));
+      if (!filter.hasFamily(families.id(local))) continue;
+      const runsEnd = families.firstEntries[local + 1]!;
+      for (let run = families.firstEntries[local]!; run < runsEnd; run += 1)
+        this.#visitRun(makeKey(families.id(local), this.#runBlocks[run]!), run, visitFiltered);
+      const valuesEnd = families.firstValues[local + 1]!;
+      for (let at = families.firstValues[local]!; at < valuesEnd; at += 1)
+        visitFiltered(makeKey(families.id(local), this.#valueBlocks[at]!));
     }
+    function visitFiltered(key: Key): void {
+      if (filter.has(key)) visit(key);
+    }
+  }
+
+  #visitRun(first: Key, run: number, visit: (key: Key) => void): void {
+    const count = this.#runCounts[run]!;
+    for (let into = 0; into < count; into += 1) visit((first + into) as Key);
   }
 
   #collectPage(local: number, key: Key, out: VersionList): boolean {

@@ -39,6 +39,11 @@ export class KeyIndex {
     return missing;
   }
 
+  /** Every key once, in no order. */
+  visit(visit: (key: Key) => void): void {
+    for (const key of this.#keys) if (key !== free) visit(key as Key);
+  }
+
   /** All keys, in the order files keep them. */
   sortedKeys(families: FamilyTable): Float64Array {
     const order = sortedFamilies(families);

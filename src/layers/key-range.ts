@@ -11,6 +11,7 @@ import {
   compareFamilies,
   keyBlock,
   keyFamily,
+  type FamilyId,
   type FamilyTable,
   type Key,
   type KeyFamily,
@@ -71,6 +72,34 @@ export function rangesOverlap(a: KeyRange, b: KeyRange): boolean {
 /** Whether every key of `inner` is a key of `outer`. */
 export function rangeCovers(outer: KeyRange, inner: KeyRange): boolean {
   return compareBounds(outer.begin, inner.begin) <= 0 && compareBounds(inner.end, outer.end) <= 0;
+}
+
+/** Tells the keys of a range from others, quickly: a family is compared once. */
+export class KeyFilter {
+  readonly range: KeyRange;
+  readonly #families: FamilyTable;
+  /** By family number: whether some block of it may lie in the range. */
+  readonly #known: (boolean | undefined)[] = [];
+
+  constructor(families: FamilyTable, range: KeyRange) {
+    this.range = range;
+    this.#families = families;
+  }
+
+  hasFamily(id: FamilyId): boolean {
+    return (this.#known[id] ??= this.#overlaps(this.#families.family(id)));
+  }
+
+  has(key: Key): boolean {
+    return this.hasFamily(keyFamily(key)) && rangeContains(this.#families, this.range, key);
+  }
+
+  #overlaps(family: KeyFamily): boolean {
+    const { begin, end } = this.range;
+    return (
+      compareFamilies(family, begin.family) >= 0 && compareBounds({ family, block: 0 }, end) < 0
+    );
+  }
 }
 
 /** All keys of one kind in one database of one tablespace. */

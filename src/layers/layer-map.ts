@@ -69,7 +69,10 @@ export class LayerMap {
   #deltaRuns: readonly LayerRun<DeltaEntry>[] = [];
   #imageRuns: readonly LayerRun<ImageEntry>[] = [];
 
-  /** Fails with `layer_ranges_overlap` when two files claim the same keys and LSNs. */
+  /**
+   * Fails with `layer_ranges_overlap` when two files claim the same keys and LSNs, and with
+   * `layer_before_branch` when one claims LSNs that are the ancestor's.
+   */
   constructor({ families, ancestor, open, entries }: LayerMapOptions) {
     this.families = families;
     this.ancestor = ancestor;
@@ -168,6 +171,11 @@ export class LayerMap {
   }
 
   #adopt(entries: readonly LayerEntry[]): void {
+    const branchLsn = this.ancestor === null ? -1 : this.ancestor.lsn;
+    for (const { description } of entries) {
+      const { name, begin } = description;
+      ensure(begin >= branchLsn, 'layer_before_branch', { name, begin, branchLsn });
+    }
     const deltaRuns = buildRuns(entries.filter((entry) => entry.kind === 'delta'));
     const imageRuns = buildRuns(entries.filter((entry) => entry.kind === 'image'));
     checkDisjoint(deltaRuns);

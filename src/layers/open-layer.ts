@@ -12,6 +12,7 @@ import { type FamilyTable, type Key } from '../base/key.ts';
 import { lsn as makeLsn, type Lsn } from '../base/lsn.ts';
 import { Arena, type ChunkPool } from './arena.ts';
 import { KeyIndex } from './key-index.ts';
+import { type KeyFilter } from './key-range.ts';
 import { OpenLayerCursor } from './open-layer-cursor.ts';
 import { type VersionCursor } from './version-cursor.ts';
 import { versionFlags, type LsnLimits, type VersionList } from './version-list.ts';
@@ -103,14 +104,16 @@ export class OpenLayer {
     return false;
   }
 
-  /** All keys with a version, in file order. Sorts: for scans and freezing. */
-  sortedKeys(): Float64Array {
-    return this.#index.sortedKeys(this.families);
+  /** Every key that passes the filter once, in no order. */
+  visitKeys(filter: KeyFilter, visit: (key: Key) => void): void {
+    this.#index.visit((key) => {
+      if (filter.has(key)) visit(key);
+    });
   }
 
-  /** All versions, in file order. */
+  /** All versions, in file order. Sorts the keys once. */
   cursor(): VersionCursor {
-    const keys = this.sortedKeys();
+    const keys = this.#index.sortedKeys(this.families);
     const newest = (key: Key): number => this.#index.get(key, none);
     return new OpenLayerCursor({ keys, newest, table: this.#table, arena: this.#arena });
   }

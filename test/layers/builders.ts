@@ -6,7 +6,7 @@ import { openDelta, type DeltaLayer } from '../../src/layers/delta-layer.ts';
 import { writeDelta, type LayerSummary } from '../../src/layers/delta-writer.ts';
 import { openImage, type ImageLayer } from '../../src/layers/image-layer.ts';
 import { type ImageWriter } from '../../src/layers/image-writer.ts';
-import { wholeKeySpace, type KeyRange } from '../../src/layers/key-range.ts';
+import { KeyFilter, wholeKeySpace, type KeyRange } from '../../src/layers/key-range.ts';
 import { formatLayerName, type LayerDescription } from '../../src/layers/layer-description.ts';
 import { type ReadAt } from '../../src/layers/layer-file.ts';
 import { type DeltaEntry, type ImageEntry } from '../../src/layers/layer-map.ts';
@@ -19,6 +19,10 @@ export const pool = new ChunkPool(8 * 2 ** 20);
 
 /** A version as tests compare it: its LSN and its bytes as text. */
 export type Seen = readonly [number, string];
+
+export function everyKey(families: FamilyTable): KeyFilter {
+  return new KeyFilter(families, wholeKeySpace);
+}
 
 export function textBytes(value: string): Uint8Array {
   return new TextEncoder().encode(value);
