@@ -5,7 +5,7 @@
 #   generate-wal.sh <major> <directory of postgres, initdb, pg_ctl> <psql>
 #
 # The server must have pg_walinspect; it is asked for every compression it was built with.
-set -eu
+set -euo pipefail
 major=$1 bin=$2 psql=$3
 here=$(dirname "$(realpath "$0")")
 work=$(mktemp -d); chmod 755 "$work"; trap 'rm -rf "$work"' EXIT
