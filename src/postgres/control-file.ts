@@ -13,7 +13,7 @@ import {
   encodeCheckpoint,
   type Checkpoint,
 } from './checkpoint.ts';
-import { ensureMajor, type Major } from './major.ts';
+import { catalogVersion, majors, type Major } from './major.ts';
 import { pageSize } from './page.ts';
 import { systemIdField, type SystemId } from './system-id.ts';
 import { isSegmentSize, walPageSize } from './wal-page.ts';
@@ -80,15 +80,14 @@ export const ControlFile18 = struct(
 
 interface Version {
   readonly controlVersion: number;
-  readonly catalogVersion: number;
   readonly crc: Field<number>;
 }
-/** `PG_CONTROL_VERSION` and `CATALOG_VERSION_NO`, which never change within a released major. */
+/** `PG_CONTROL_VERSION`: of the file's own format. */
 const versions: Readonly<Record<Major, Version>> = {
-  15: { controlVersion: 1_300, catalogVersion: 202_209_061, crc: ControlFile15.crc },
-  16: { controlVersion: 1_300, catalogVersion: 202_307_071, crc: ControlFile15.crc },
-  17: { controlVersion: 1_700, catalogVersion: 202_406_281, crc: ControlFile15.crc },
-  18: { controlVersion: 1_800, catalogVersion: 202_506_291, crc: ControlFile18.crc },
+  15: { controlVersion: 1_300, crc: ControlFile15.crc },
+  16: { controlVersion: 1_300, crc: ControlFile15.crc },
+  17: { controlVersion: 1_700, crc: ControlFile15.crc },
+  18: { controlVersion: 1_800, crc: ControlFile18.crc },
 };
 /** `RELSEG_SIZE`: blocks per segment file of a relation, 1 GiB. */
 const relationSegmentBlocks = 131_072;
@@ -179,12 +178,12 @@ function majorOf(view: DataView): Major {
     size: view.byteLength,
   });
   const controlVersion = ControlFile15.controlVersion.get(view, 0);
-  const catalogVersion = ControlFile15.catalogVersion.get(view, 0);
-  const found = Object.entries(versions).find(
-    ([, each]) => each.controlVersion === controlVersion && each.catalogVersion === catalogVersion,
+  const catalog = ControlFile15.catalogVersion.get(view, 0);
+  const found = majors.find(
+    (each) => versions[each].controlVersion === controlVersion && catalogVersion(each) === catalog,
   );
-  ensure(found !== undefined, 'control_file_version_unknown', { controlVersion, catalogVersion });
-  return ensureMajor(Number(found[0]));
+  ensure(found !== undefined, 'control_file_version_unknown', { controlVersion, catalog });
+  return found;
 }
 
 function ensureSizes(view: DataView): void {

@@ -13,3 +13,15 @@ export function ensureMajor(major: number): Major {
   ensure(known !== undefined, 'major_unsupported', { major });
   return known;
 }
+
+/** `CATALOG_VERSION_NO`: never changes within a released major. */
+const catalogVersions: Readonly<Record<Major, number>> = {
+  15: 202_209_061,
+  16: 202_307_071,
+  17: 202_406_281,
+  18: 202_506_291,
+};
+
+export function catalogVersion(major: Major): number {
+  return catalogVersions[major];
+}

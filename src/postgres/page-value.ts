@@ -16,6 +16,7 @@
  * no older version: the layer index marks them so.
  */
 import { assert } from '../base/assert.ts';
+import { ensure } from '../base/failure.ts';
 import { lsnZero, type Lsn } from '../base/lsn.ts';
 import { struct, u16, u32, u8 } from '../base/struct.ts';
 import { type WalRecord } from './wal-record.ts';
@@ -89,9 +90,12 @@ export class BlockRecord {
     return id < this.blockCount && this.#numberAt(id) !== noBlock;
   }
 
-  /** Block number of the record's block `id`; its own block is `blockNumber(record.blockId)`. */
+  /**
+   * Block number of the record's block `id`; its own block is `blockNumber(record.blockId)`. Fails
+   * with `redo_record_malformed` when the record lacks a block that its kind must have.
+   */
   blockNumber(id: number): number {
-    assert(this.hasBlock(id), 'the record has that block');
+    ensure(this.hasBlock(id), 'redo_record_malformed', { blockId: id });
     return this.#numberAt(id);
   }
 

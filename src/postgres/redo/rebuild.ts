@@ -39,6 +39,8 @@ const deltaRedo: Readonly<Partial<Record<number, DeltaRedo>>> = {
 };
 
 const blockNumberSize = 4;
+/** Tag and kind: what every value has at least. */
+const deltaHeadSize = 2;
 /** Size in bytes of an `image` value. */
 const imageSize = ImageValue.size + pageSize;
 
@@ -77,7 +79,9 @@ export class PageRebuilder {
 
   /** Applies the page value of `size` bytes at `at` in `view`, whose record ends at `end`. */
   apply(view: DataView, at: number, size: number, end: Lsn): void {
-    ensure(size >= 2, 'page_value_invalid', { size, lsn: formatLsn(end) });
+    // Failures are built only when they happen: their values cost more than the check.
+    if (size < deltaHeadSize)
+      throw new Failure('page_value_invalid', { size, lsn: formatLsn(end) });
     const tag = view.getUint8(at);
     switch (tag) {
       case valueTags.record:
@@ -111,7 +115,8 @@ export class PageRebuilder {
 
   /** As Postgres restores one: whatever the page was, stamped unless it comes out new. */
   #applyWalImage(view: DataView, at: number, size: number, end: Lsn): void {
-    ensure(size >= WalImageValue.size, 'page_value_invalid', { size, lsn: formatLsn(end) });
+    if (size < WalImageValue.size)
+      throw new Failure('page_value_invalid', { size, lsn: formatLsn(end) });
     restoreImageValue(view, at, at + size, this.#page);
     if (!isNewPage(this.#page)) PageHeader.lsn.set(this.#page, 0, end);
   }
@@ -119,7 +124,8 @@ export class PageRebuilder {
   #applyDelta(view: DataView, at: number, end: Lsn): void {
     const kind = view.getUint8(at + 1);
     const redo = deltaRedo[kind];
-    ensure(redo !== undefined, 'redo_record_unknown', { delta: kind, lsn: formatLsn(end) });
+    if (redo === undefined)
+      throw new Failure('redo_record_unknown', { delta: kind, lsn: formatLsn(end) });
     try {
       redo(this.#page, view, at, end);
     } catch (error) {
@@ -130,10 +136,8 @@ export class PageRebuilder {
   /** As `XLogReadBufferForRedo`: a page that is at or past the record has it already. */
   #applyRecord(view: DataView, at: number, size: number, end: Lsn): void {
     const record = this.#record;
-    ensure(recordSize(view, at, size) === size, 'page_value_invalid', {
-      size,
-      lsn: formatLsn(end),
-    });
+    if (recordSize(view, at, size) !== size)
+      throw new Failure('page_value_invalid', { size, lsn: formatLsn(end) });
     record.moveTo(view, at, end);
     if (record.willInit) this.#bytes.fill(0);
     if (PageHeader.lsn.get(this.#page, 0) >= end) return;

@@ -105,6 +105,11 @@ async function deleteRows(sql: SqlClient): Promise<void> {
     `VACUUM deleted`,
     `DELETE FROM deleted WHERE id % 2 = 0`,
     `BEGIN; DELETE FROM deleted WHERE id % 3 = 0; ROLLBACK`,
+    // Deleted after an update that came to nothing left its mark on them.
+    `CREATE TABLE hesitant (id int PRIMARY KEY, a text) WITH (fillfactor = 40)`,
+    `INSERT INTO hesitant SELECT n, 'here' FROM generate_series(1, 200) n`,
+    `BEGIN; UPDATE hesitant SET a = 'gone' WHERE id % 2 = 0; ROLLBACK`,
+    `DELETE FROM hesitant WHERE id % 4 = 0`,
     `CREATE TABLE parted (id int, a text) PARTITION BY RANGE (id)`,
     `CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (1000)`,
     `CREATE TABLE parted_high PARTITION OF parted FOR VALUES FROM (1000) TO (3000)`,
