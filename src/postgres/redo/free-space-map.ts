@@ -9,7 +9,7 @@
  * The map is a hint that Postgres repairs by itself: its upper levels are not followed here.
  */
 import { padding, struct, u32, u8 } from '../../base/struct.ts';
-import { PageHeader, isNewPage, pageSize } from '../page.ts';
+import { PageHeader, pageSize } from '../page.ts';
 import { valueTags } from '../page-value.ts';
 import { fillBytes } from './page-bytes.ts';
 import { pageDeltaKinds } from './visibility-map.ts';
@@ -55,7 +55,6 @@ export function writeFreeSpaceTruncate(target: DataView, at: number, slots: numb
 
 /** Applies a `freeSpaceTruncate` value: `fsm_truncate_avail`. */
 export function applyFreeSpaceTruncate(page: DataView, view: DataView, at: number): void {
-  if (isNewPage(page)) return;
   const first = nodesAt + innerCount + FreeSpaceTruncate.slots.get(view, at);
   fillBytes(page, Math.min(first, pageSize), pageSize, 0);
   rebuildTree(page);

@@ -138,6 +138,58 @@ test('heap redo: a delete from an all-visible page takes the flag away', () => {
   equal(PageHeader.flags.get(page.view, 0), 0);
 });
 
+/** Main data of an update of the tuple in slot 1 to one in slot 2. */
+function updateMain(flags: number): number[] {
+  return [...u32s(800), ...u16s(1), 0, flags, ...u32s(0), ...u16s(2)];
+}
+
+const insertTuple = [...logged, 0, 1];
+const multiInsertTuple = [...u16s(2), ...logged, 0, 1];
+for (const [what, parts] of [
+  ['an insert', { data: insertTuple, main: [...u16s(2), 0x01] }],
+  ['an update of a tuple', { info: 0x20, blockId: 1, blocks: [9, 7], main: updateMain(0x01) }],
+  [
+    'the new version of a tuple',
+    { info: 0x20, blocks: [7, 9], data: insertTuple, main: updateMain(0x02) },
+  ],
+  [
+    'a multi-insert',
+    { rmgr: 9, info: 0x50, data: multiInsertTuple, main: [0x01, 0, ...u16s(1, 2)] },
+  ],
+] as const)
+  test(`heap redo: ${what} takes the all-visible flag away when its record says so`, () => {
+    const page = heapPage(1, 8);
+    PageHeader.flags.set(page.view, 0, pageFlags.allVisible);
+
+    apply(page, 100, parts);
+
+    equal(PageHeader.flags.get(page.view, 0), 0);
+  });
+
+test('heap redo: a multi-insert of frozen rows makes the page all-visible', () => {
+  const page = heapPage(1, 8);
+  const main = [0x20, 0, ...u16s(1, 2)];
+
+  apply(page, 100, { rmgr: 9, info: 0x50, data: multiInsertTuple, main });
+
+  equal(PageHeader.flags.get(page.view, 0), pageFlags.allVisible);
+});
+
+for (const [flag, xvac] of [
+  [0x02, 2],
+  [0x04, 0],
+] as const)
+  test(`heap redo: freezing a tuple of before 9.0 leaves ${String(xvac)} as who moved it`, () => {
+    const page = heapPage(1, 8);
+    HeapTuple.commandId.set(page.view, tuple(page, 1), 600);
+    const plan = [...u32s(0), ...u16s(2, 0x0b00), flag, 0, ...u16s(1)];
+    const main = [...u32s(0), ...u16s(1), 0];
+
+    apply(page, 100, { rmgr: 9, info: 0x30, data: [...plan, ...u16s(1)], main }, 16);
+
+    equal(HeapTuple.commandId.get(page.view, tuple(page, 1)), xvac);
+  });
+
 test('heap redo: becoming all-visible sets the flag and leaves the LSN', () => {
   const page = heapPage(1, 8);
   const parts = { rmgr: 9, info: 0x40, blockId: 1, blocks: [0, 7], main: [...u32s(0), 1] };
@@ -254,6 +306,18 @@ for (const [what, change] of [
 
     ok(!one.bytes.every((byte, at) => byte === other.bytes[at]));
   });
+
+test('heap mask: of a frozen tuple only hints of xmax may differ', () => {
+  const one = heapPage(1, 8);
+  const other = heapPage(1, 8);
+  HeapTuple.infomask.set(one.view, tuple(one, 1), infomask.xminFrozen);
+  HeapTuple.infomask.set(other.view, tuple(other, 1), infomask.xminFrozen | infomask.comboCid);
+
+  maskHeap(one.view, 7);
+  maskHeap(other.view, 7);
+
+  ok(!one.bytes.every((byte, at) => byte === other.bytes[at]));
+});
 
 /** A seeded generator (Numerical Recipes' LCG): integers below `limit`. */
 function random(seed: number): (limit: number) => number {
