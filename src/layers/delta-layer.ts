@@ -17,7 +17,7 @@
  * A position is a file offset / 8, so a file ends at 32 GiB; the last one is where segments end.
  */
 import { crc32c } from '../base/crc32c.ts';
-import { ensure } from '../base/failure.ts';
+import { ensure, Failure } from '../base/failure.ts';
 import { keyBlock, keyFamily, makeKey, type FamilyTable, type Key } from '../base/key.ts';
 import { type Lsn } from '../base/lsn.ts';
 import { struct, u32 } from '../base/struct.ts';
@@ -70,6 +70,7 @@ export class DeltaLayer {
     this.#lsnsLow = numbers.subarray(2 * segments + 1, 3 * segments + 1);
     this.#lsnsHigh = numbers.subarray(3 * segments + 1);
     this.#checkPositions();
+    this.#checkOrder();
   }
 
   get segmentCount(): number {
@@ -200,6 +201,25 @@ export class DeltaLayer {
       previous = position;
     }
     ensure(previous === end, 'layer_index_malformed', { segmentsEnd: previous, indexBegin: end });
+  }
+
+  /** Within a family segments go by block, then LSN, and all LSNs are the layer's. */
+  #checkOrder(): void {
+    const { firstEntries, count } = this.families;
+    const { begin, end } = this.frame;
+    for (let local = 0; local < count; local += 1) {
+      let [lastBlock, lastLsn] = [-1, 0];
+      for (let segment = firstEntries[local]!; segment < firstEntries[local + 1]!; segment += 1) {
+        const block = this.#blocks[segment]!;
+        const lsn = this.segmentLsn(segment);
+        const sorted = block > lastBlock || (block === lastBlock && lsn >= lastLsn);
+        const inLayer = lsn >= begin && lsn < end;
+        if (!sorted || !inLayer)
+          throw new Failure('layer_index_malformed', { segment, block, lsn });
+        lastBlock = block;
+        lastLsn = lsn;
+      }
+    }
   }
 }
 

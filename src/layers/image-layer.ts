@@ -45,6 +45,8 @@ export const imageFormat: LayerFormat = {
   headerSize: imagePageSize,
 };
 
+const blocksMax = 2 ** 32;
+
 /** Consecutive pages in the file: their place, and the number of blocks. */
 export interface PageStretch {
   readonly offset: number;
@@ -210,15 +212,27 @@ export class ImageLayer {
     return run >= begin && block - this.#runBlocks[run]! < this.#runCounts[run]! ? run : -1;
   }
 
+  /** Stored pages follow each other without a gap, and no block is in two runs. */
   #checkRuns(): void {
     let nextPage = 1;
-    for (let run = 0; run < this.#runBlocks.length; run += 1) {
-      const page = this.#runPages[run]!;
-      ensure(page === 0 || page === nextPage, 'layer_index_malformed', { run, page });
-      if (page !== 0) nextPage += this.#runCounts[run]!;
+    let blocks = 0;
+    for (let local = 0; local < this.families.count; local += 1) {
+      let nextBlock = 0;
+      const end = this.families.firstEntries[local + 1]!;
+      for (let run = this.families.firstEntries[local]!; run < end; run += 1) {
+        const [block, page] = [this.#runBlocks[run]!, this.#runPages[run]!];
+        const count = this.#runCounts[run]!;
+        const inOrder = block >= nextBlock && block + count <= blocksMax && count > 0;
+        const inPlace = page === 0 || page === nextPage;
+        ensure(inOrder && inPlace, 'layer_index_malformed', { run, block, count, page });
+        nextBlock = block + count;
+        nextPage += page === 0 ? 0 : count;
+        blocks += count;
+      }
     }
-    const pages = this.#pageCrcs.length;
-    ensure(nextPage === pages + 1, 'layer_index_malformed', { pages, inRuns: nextPage - 1 });
+    const { pages, values, versions } = this.frame;
+    const whole = nextPage === pages + 1 && blocks + values === versions;
+    ensure(whole, 'layer_index_malformed', { pages, blocks, values, versions });
   }
 
   #checkValues(): void {

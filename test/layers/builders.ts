@@ -1,4 +1,6 @@
 /** Builders for layer tests: keys, values, files in memory, a seeded random generator, and a model. */
+import { crc32c } from '../../src/base/crc32c.ts';
+import { Failure } from '../../src/base/failure.ts';
 import { keyKinds, makeKey, type FamilyTable, type Key, type KeyKind } from '../../src/base/key.ts';
 import { lsn, type Lsn } from '../../src/base/lsn.ts';
 import { ChunkPool } from '../../src/layers/arena.ts';
@@ -8,7 +10,7 @@ import { openImage, type ImageLayer } from '../../src/layers/image-layer.ts';
 import { type ImageWriter } from '../../src/layers/image-writer.ts';
 import { KeyFilter, wholeKeySpace, type KeyRange } from '../../src/layers/key-range.ts';
 import { formatLayerName, type LayerDescription } from '../../src/layers/layer-description.ts';
-import { type ReadAt } from '../../src/layers/layer-file.ts';
+import { LayerFooter, type ReadAt } from '../../src/layers/layer-file.ts';
 import { type DeltaEntry, type ImageEntry } from '../../src/layers/layer-map.ts';
 import { OpenLayer } from '../../src/layers/open-layer.ts';
 import { type VersionCursor } from '../../src/layers/version-cursor.ts';
@@ -126,6 +128,30 @@ export function deltaEntry(reader: DeltaLayer, keys: KeyRange = wholeKeySpace): 
 export function imageEntry(reader: ImageLayer, keys: KeyRange = wholeKeySpace): ImageEntry {
   const { begin, end } = reader.frame;
   return { kind: 'image', description: description({ kind: 'image', keys, begin, end }), reader };
+}
+
+/** The same file after a change to its index, with every checksum made to fit again. */
+export function withIndex(whole: Uint8Array, change: (index: Uint8Array) => void): Uint8Array {
+  const bytes = Uint8Array.from(whole);
+  const footerAt = bytes.length - LayerFooter.size;
+  const view = new DataView(bytes.buffer);
+  const index = bytes.subarray(LayerFooter.indexOffset.get(view, footerAt), footerAt);
+  change(index);
+  LayerFooter.indexCrc.set(view, footerAt, crc32c(index));
+  const crc = crc32c(bytes, footerAt, footerAt + LayerFooter.crc.offset);
+  LayerFooter.crc.set(view, footerAt, crc);
+  return bytes;
+}
+
+/** Whether reading fails, and as a corrupt file does. Any other error is thrown on. */
+export function isCorrupt(read: () => unknown): boolean {
+  try {
+    read();
+    return false;
+  } catch (error) {
+    if (error instanceof Failure) return error.kind === 'corrupt';
+    throw error;
+  }
 }
 
 /** Whole numbers in [0, bound), the same for the same seed. */

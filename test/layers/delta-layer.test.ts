@@ -1,9 +1,9 @@
 /** Delta files: what was written is found again, and nothing damaged is ever served. */
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { Failure } from '../../src/base/failure.ts';
 import { FamilyTable, keyFamily, type Key } from '../../src/base/key.ts';
 import { lsn } from '../../src/base/lsn.ts';
+import { DeltaCursor } from '../../src/layers/delta-cursor.ts';
 import { DeltaLayer, openDelta } from '../../src/layers/delta-layer.ts';
 import { writeDelta } from '../../src/layers/delta-writer.ts';
 import { buildFamilySection } from '../../src/layers/family-section.ts';
@@ -15,6 +15,7 @@ import {
   deltaFile,
   deltaOf,
   everyKey,
+  isCorrupt,
   keyIn,
   Model,
   openLayer,
@@ -23,6 +24,7 @@ import {
   seenIn,
   textBytes,
   timeline,
+  withIndex,
   type Seen,
 } from './builders.ts';
 
@@ -235,6 +237,67 @@ test('delta: the end of another file does not pass, nor does a segment in the pl
   throws(() => readAll(swapped), /layer value checksum mismatch/);
 });
 
+test('delta: an index that contradicts itself is refused, however its checksum fits', () => {
+  const whole = smallFile(new FamilyTable());
+  const rows = 2 * 24;
+  const segments = 4;
+  const changes: Record<string, (index: DataView) => void> = {
+    'families out of order': (index) => {
+      index.setUint32(12, 9, true);
+    },
+    'a fork that cannot be': (index) => {
+      index.setUint8(1, 8);
+    },
+    'entries of a family beyond the last': (index) => {
+      index.setUint32(24 + 16, 9, true);
+    },
+    'blocks out of order': (index) => {
+      index.setUint32(rows, 8, true);
+    },
+    'a position that goes back': (index) => {
+      index.setUint32(rows + (segments + 1) * 4, 8, true);
+    },
+    'segments that end elsewhere': (index) => {
+      index.setUint32(rows + 2 * segments * 4, 999_999, true);
+    },
+    'an LSN that is not in the layer': (index) => {
+      index.setUint32(rows + (2 * segments + 1) * 4, 4, true);
+    },
+  };
+
+  for (const [name, change] of Object.entries(changes)) {
+    const changed = withIndex(whole, (index) => {
+      change(new DataView(index.buffer, index.byteOffset, index.byteLength));
+    });
+    throws(() => readAll(changed), /layer index malformed/, name);
+  }
+});
+
+test('delta: any index with a fitting checksum is read or refused, never crashed on', () => {
+  const random = randomNumbers(9);
+  const whole = smallFile(new FamilyTable());
+  let refused = 0;
+  for (let round = 0; round < 2_000; round += 1) {
+    const changed = withIndex(whole, (index) => {
+      index[random(index.length)] = random(256);
+    });
+    if (isCorrupt(() => readAll(changed))) refused += 1;
+  }
+
+  ok(refused > 1_000);
+});
+
+test('delta: a cursor refuses a damaged segment when it comes to it', () => {
+  const families = new FamilyTable();
+  const damaged = smallFile(families);
+  damaged[64 + 100]! ^= 1;
+  const cursor = new DeltaCursor(openDelta(readFrom(damaged), damaged.length, families));
+
+  throws(() => {
+    while (!cursor.ended) cursor.advance();
+  }, /layer value checksum mismatch/);
+});
+
 test('delta: random bytes are refused, never misread', () => {
   const random = randomNumbers(7);
   for (let round = 0; round < 200; round += 1) {
@@ -266,13 +329,3 @@ for (const seed of [1, 2, 3])
       for (const at of [random(3_500), 3_999])
         deepEqual(collect(delta, key, at), model.collect(key, lsn(at)));
   });
-
-function isCorrupt(read: () => unknown): boolean {
-  try {
-    read();
-    return false;
-  } catch (error) {
-    if (error instanceof Failure) return error.kind === 'corrupt';
-    throw error;
-  }
-}

@@ -1,7 +1,6 @@
 /** Image files: pages and values as of one LSN, runs for direct reading, and damage detected. */
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { Failure } from '../../src/base/failure.ts';
 import { FamilyTable, keyFamily, keyKinds, type Key } from '../../src/base/key.ts';
 import { lsn } from '../../src/base/lsn.ts';
 import { buildFamilySection } from '../../src/layers/family-section.ts';
@@ -12,12 +11,14 @@ import { VersionList } from '../../src/layers/version-list.ts';
 import {
   everyKey,
   imageFile,
+  isCorrupt,
   keyIn,
   openFile,
   randomNumbers,
   textBytes,
   textOf,
   timeline,
+  withIndex,
   type KeyParts,
 } from './builders.ts';
 
@@ -53,16 +54,6 @@ function look(image: ImageLayer, key: Key): number | string | null {
   if (!image.collect(key, out)) return null;
   if (!out.isPage(0)) return textOf(out.bytes(0));
   return out.size(0) === 0 ? 0 : out.bytes(0)[pageSize - 1]!;
-}
-
-function isCorrupt(read: () => unknown): boolean {
-  try {
-    read();
-    return false;
-  } catch (error) {
-    if (error instanceof Failure) return error.kind === 'corrupt';
-    throw error;
-  }
 }
 
 function readAll(bytes: Uint8Array): (number | string | null)[] {
@@ -164,6 +155,20 @@ test('image: every flipped bit pattern of a byte is detected on open or on read'
   }
 
   deepEqual(unseen, []);
+});
+
+test('image: any index with a fitting checksum is read or refused, never crashed on', () => {
+  const random = randomNumbers(9);
+  const whole = smallFile(new FamilyTable());
+  let refused = 0;
+  for (let round = 0; round < 1_000; round += 1) {
+    const changed = withIndex(whole, (index) => {
+      index[random(index.length)] = random(256);
+    });
+    if (isCorrupt(() => readAll(changed))) refused += 1;
+  }
+
+  ok(refused > 500);
 });
 
 test('image: a file cut anywhere is refused', () => {

@@ -1,7 +1,6 @@
 /** Manifest and names: nothing is lost on the way to the bucket, and no swap breaks a rule. */
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { Failure } from '../../src/base/failure.ts';
 import { FamilyTable, keyKinds } from '../../src/base/key.ts';
 import { lsn } from '../../src/base/lsn.ts';
 import { boundAfter, keyBound } from '../../src/layers/key-range.ts';
@@ -17,7 +16,7 @@ import {
   encodeManifest,
   type Manifest,
 } from '../../src/layers/manifest.ts';
-import { description, keyIn } from './builders.ts';
+import { description, isCorrupt, keyIn } from './builders.ts';
 
 const families = new FamilyTable();
 const someKeys = {
@@ -41,15 +40,6 @@ function manifest(parts: Partial<Manifest> = {}): Manifest {
     ],
     ...parts,
   };
-}
-
-function isCorrupt(read: () => unknown): boolean {
-  try {
-    read();
-    return false;
-  } catch (error) {
-    return error instanceof Failure && error.kind === 'corrupt';
-  }
 }
 
 test('manifest: comes back as it was', () => {
