@@ -58,12 +58,16 @@ export async function startAndStop(cluster: Cluster, changed: Settings): Promise
   await server.stop();
 }
 
-/** Ingests the cluster's WAL on top of what initdb made. */
-export function ingestCluster(cluster: Cluster): Ingested {
+/**
+ * Ingests the cluster's WAL on top of what initdb made. Every so many records a new ingest takes
+ * over, as after a restart, with nothing but the tip.
+ */
+export function ingestCluster(cluster: Cluster, restartEvery = Infinity): Ingested {
   const major = cluster.major as Major;
   const tip = new MemoryTip(major);
   const start = importDirectory(cluster.before, major, tip);
-  const ingest = new Ingest(major, tip);
+  let ingest = new Ingest(major, tip);
+  let records = 0;
   const record = new WalRecord();
   const checkpoints: CheckpointPair[] = [];
   const reader = new WalReader(start, { major, segmentSize });
@@ -76,6 +80,8 @@ export function ingestCluster(cluster: Cluster): Ingested {
       checkpoints.push({ ours: storedCheckpoint(tip, major), theirs, nextXid: ingest.nextXid });
     }
     ingest.record(record);
+    records += 1;
+    if (records % restartEvery === 0) ingest = new Ingest(major, tip);
   }
   return { cluster, tip, checkpoints };
 }

@@ -75,6 +75,14 @@ for (const major of majors) {
       deepEqual(new Map(ours as [number, number][]), readOrigins(cluster.data));
     });
 
+    test('restarts: an ingest that takes over every 777 records makes the same', () => {
+      const { tip } = ingestCluster(cluster, 777);
+
+      deepEqual(relationSizeDifferences(tip, cluster.data, major), []);
+      deepEqual(slruDifferences(tip, cluster.data, major), []);
+      deepEqual(visibilityDifferences(tip, cluster.data, major, recovered.byLog), []);
+    });
+
     test('checkpoint: counters are what crash recovery finds', () => {
       const { ours, theirs, nextXid } = recovered.checkpoints[0]!;
 
