@@ -41,7 +41,7 @@ import { copyBytes } from './page-bytes.ts';
 /** `xl_btree_dedup`; the intervals are the block's data. */
 export const BtreeDedup = struct({ intervalCount: u16 }, { size: 2 });
 /** `BTDedupInterval`: `itemCount` tuples from slot `baseSlot` on become one. */
-const Interval = struct({ baseSlot: u16, itemCount: u16 }, { size: 4 });
+export const Interval = struct({ baseSlot: u16, itemCount: u16 }, { size: 4 });
 /** `xl_btree_update`; as many u16 indexes into the posting list follow. */
 const Update = struct({ deletedCount: u16 }, { size: 2 });
 const indexSize = 2;

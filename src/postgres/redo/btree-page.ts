@@ -4,7 +4,7 @@
  *
  * Tuples are addressed as (view, offset), so the same functions serve a page and a record.
  */
-import { ensure } from '../../base/failure.ts';
+import { Failure } from '../../base/failure.ts';
 import { padding, struct, u16, u32, u8, type FieldType } from '../../base/struct.ts';
 import { PageHeader, initPage, pageSize } from '../page.ts';
 import { itemFlags, itemIdSize, maxAlign, setItem, slotCount } from '../page-items.ts';
@@ -89,7 +89,9 @@ export function initBtreePage(page: DataView): void {
 /** Fails unless the page is initialised and has a B-tree's special space. */
 export function ensureBtreePage(page: DataView): void {
   const special = PageHeader.special.get(page, 0);
-  ensure(special === opaqueAt, 'redo_page_unexpected', { special, expected: opaqueAt });
+  // As an `if`: the values of a failure are built only when it happens.
+  if (special !== opaqueAt)
+    throw new Failure('redo_page_unexpected', { special, expected: opaqueAt });
 }
 
 /** `P_RIGHTMOST`: the last page of its level, which has no high key. */
@@ -164,7 +166,7 @@ export function addTopParent(page: DataView, topParent: number): void {
 export function appendSlot(page: DataView, size: number): number {
   const lower = PageHeader.lower.get(page, 0) + itemIdSize;
   const upper = PageHeader.upper.get(page, 0) - maxAlign(size);
-  ensure(lower <= upper, 'page_full', { size });
+  if (lower > upper) throw new Failure('page_full', { size });
   PageHeader.lower.set(page, 0, lower);
   PageHeader.upper.set(page, 0, upper);
   setItem(page, slotCount(page), upper, itemFlags.normal, size);

@@ -66,7 +66,7 @@ export const btreeRedo: Readonly<Partial<Record<number, Redo>>> = {
 };
 
 /** `xl_btree_metadata`. */
-const Metadata = struct(
+export const BtreeMetadata = struct(
   {
     version: u32,
     root: u32,
@@ -80,25 +80,28 @@ const Metadata = struct(
   { size: 28 },
 );
 /** `xl_btree_insert`. */
-const Insert = struct({ slot: u16 }, { size: 2 });
+export const BtreeInsert = struct({ slot: u16 }, { size: 2 });
 /** What precedes the tuple in the block data of `XLOG_BTREE_INSERT_POST`. */
 const PostingIndex = struct({ index: u16 }, { size: 2 });
 /** `xl_btree_split`. */
-const Split = struct(
+export const BtreeSplit = struct(
   { level: u32, firstRightSlot: u16, newSlot: u16, postingIndex: u16 },
   { size: 10 },
 );
 /** `xl_btree_vacuum`; block data: deleted slots, updated slots, updates. */
-const Vacuum = struct({ deletedCount: u16, updatedCount: u16 }, { size: 4 });
+export const BtreeVacuum = struct({ deletedCount: u16, updatedCount: u16 }, { size: 4 });
 /** `xl_btree_delete`, as far as redo reads it: majors from 16 on append a flag for standbys. */
-const Delete = struct({ horizon: u32, deletedCount: u16, updatedCount: u16 }, { size: 8 });
+export const BtreeDelete = struct(
+  { horizon: u32, deletedCount: u16, updatedCount: u16 },
+  { size: 8 },
+);
 /** `xl_btree_mark_page_halfdead`. */
-const MarkHalfDead = struct(
+export const BtreeMarkHalfDead = struct(
   { parentSlot: u16, padding: padding(2), leaf: u32, left: u32, right: u32, topParent: u32 },
   { size: 20 },
 );
 /** `xl_btree_unlink_page`. */
-const Unlink = struct(
+export const BtreeUnlink = struct(
   {
     left: u32,
     right: u32,
@@ -112,9 +115,9 @@ const Unlink = struct(
   { size: 36 },
 );
 /** `BTDeletedPageData`. */
-const DeletedPage = struct({ safeXid: u64 }, { size: 8 });
+export const DeletedPage = struct({ safeXid: u64 }, { size: 8 });
 /** `xl_btree_newroot`. */
-const NewRoot = struct({ root: u32, level: u32 }, { size: 8 });
+export const BtreeNewRoot = struct({ root: u32, level: u32 }, { size: 8 });
 
 const slotSize = 2;
 /** Majors whose redo of VACUUM also clears the page's vacuum cycle id. */
@@ -149,27 +152,29 @@ function restorePage(page: DataView, record: BlockRecord): void {
 function tupleSpace(record: BlockRecord, at: number): number {
   const end = record.data + record.dataSize;
   const size = at + IndexTuple.size <= end ? tupleSize(record.view, at) : 0;
-  const whole = size >= IndexTuple.size && at + maxAlign(size) <= end;
-  ensure(whole, 'redo_record_malformed', { tupleAt: at - record.data, size });
+  if (size < IndexTuple.size || at + maxAlign(size) > end)
+    throw new Failure('redo_record_malformed', { tupleAt: at - record.data, size });
   return maxAlign(size);
 }
 
 /** `_bt_restore_meta`: makes the metapage from the block's data. */
 function restoreMeta(page: DataView, record: BlockRecord): void {
   const { view, data } = record;
-  ensure(record.dataSize >= Metadata.size, 'redo_record_malformed', { dataSize: record.dataSize });
+  ensure(record.dataSize >= BtreeMetadata.size, 'redo_record_malformed', {
+    dataSize: record.dataSize,
+  });
   initBtreePage(page);
   const meta = PageHeader.size;
   BtreeMeta.magic.set(page, meta, btreeMagic);
-  BtreeMeta.version.set(page, meta, Metadata.version.get(view, data));
-  BtreeMeta.root.set(page, meta, Metadata.root.get(view, data));
-  BtreeMeta.level.set(page, meta, Metadata.level.get(view, data));
-  BtreeMeta.fastRoot.set(page, meta, Metadata.fastRoot.get(view, data));
-  BtreeMeta.fastLevel.set(page, meta, Metadata.fastLevel.get(view, data));
-  const deletedPages = Metadata.lastCleanupDeletedPages.get(view, data);
+  BtreeMeta.version.set(page, meta, BtreeMetadata.version.get(view, data));
+  BtreeMeta.root.set(page, meta, BtreeMetadata.root.get(view, data));
+  BtreeMeta.level.set(page, meta, BtreeMetadata.level.get(view, data));
+  BtreeMeta.fastRoot.set(page, meta, BtreeMetadata.fastRoot.get(view, data));
+  BtreeMeta.fastLevel.set(page, meta, BtreeMetadata.fastLevel.get(view, data));
+  const deletedPages = BtreeMetadata.lastCleanupDeletedPages.get(view, data);
   BtreeMeta.lastCleanupDeletedPages.set(page, meta, deletedPages);
   BtreeMeta.lastCleanupHeapTuples.set(page, meta, -1);
-  BtreeMeta.allEqualImage.set(page, meta, Metadata.allEqualImage.get(view, data));
+  BtreeMeta.allEqualImage.set(page, meta, BtreeMetadata.allEqualImage.get(view, data));
   BtreeOpaque.flags.set(page, opaqueAt, btreeFlags.meta);
   PageHeader.lower.set(page, 0, meta + BtreeMeta.size);
   PageHeader.lsn.set(page, 0, record.end);
@@ -205,7 +210,7 @@ function redoInsertMeta(page: DataView, record: BlockRecord): void {
 
 function insertTuple(page: DataView, record: BlockRecord): void {
   ensureBtreePage(page);
-  const slot = Insert.slot.get(record.view, record.main);
+  const slot = BtreeInsert.slot.get(record.view, record.main);
   const at = reserveItem(page, slot, record.dataSize, placement.shuffle);
   copyBytes(page, at, record.view, record.data, record.dataSize);
   PageHeader.lsn.set(page, 0, record.end);
@@ -215,7 +220,7 @@ function insertTuple(page: DataView, record: BlockRecord): void {
 function redoInsertPosting(page: DataView, record: BlockRecord): void {
   ensureBlocks(record, 0);
   ensureBtreePage(page);
-  const slot = Insert.slot.get(record.view, record.main);
+  const slot = BtreeInsert.slot.get(record.view, record.main);
   const index = PostingIndex.index.get(record.view, record.data);
   const size = record.dataSize - PostingIndex.size;
   ensure(size >= IndexTuple.size, 'redo_record_malformed', { dataSize: record.dataSize });
@@ -248,7 +253,7 @@ function splitBlock(page: DataView, record: BlockRecord, newOnLeft: boolean): vo
 }
 
 function splitRightPage(page: DataView, record: BlockRecord): void {
-  const level = Split.level.get(record.view, record.main);
+  const level = BtreeSplit.level.get(record.view, record.main);
   initBtreePage(page);
   BtreeOpaque.previous.set(page, opaqueAt, record.blockNumber(0));
   const next = record.hasBlock(2) ? record.blockNumber(2) : noSibling;
@@ -263,7 +268,7 @@ function splitRightPage(page: DataView, record: BlockRecord): void {
 function splitLeftPage(page: DataView, record: BlockRecord, newOnLeft: boolean): void {
   ensureBtreePage(page);
   const { view, main } = record;
-  const hasNew = newOnLeft || Split.postingIndex.get(view, main) !== 0;
+  const hasNew = newOnLeft || BtreeSplit.postingIndex.get(view, main) !== 0;
   const newSize = hasNew ? tupleSpace(record, record.data) : 0;
   const highKey = record.data + newSize;
   const highKeySize = tupleSpace(record, highKey);
@@ -276,7 +281,7 @@ function splitLeftPage(page: DataView, record: BlockRecord, newOnLeft: boolean):
   copyLeftHalf(page, record, target, newOnLeft ? newSize : 0);
   endRewrite(page);
 
-  const leaf = Split.level.get(view, main) === 0 ? btreeFlags.leaf : 0;
+  const leaf = BtreeSplit.level.get(view, main) === 0 ? btreeFlags.leaf : 0;
   BtreeOpaque.flags.set(page, opaqueAt, btreeFlags.incompleteSplit | leaf);
   BtreeOpaque.next.set(page, opaqueAt, record.blockNumber(1));
   BtreeOpaque.cycleId.set(page, opaqueAt, 0);
@@ -294,9 +299,9 @@ function copyLeftHalf(
   newSize: number,
 ): void {
   const { view, main } = record;
-  const newSlot = Split.newSlot.get(view, main);
-  const firstRight = Split.firstRightSlot.get(view, main);
-  const postingIndex = Split.postingIndex.get(view, main);
+  const newSlot = BtreeSplit.newSlot.get(view, main);
+  const firstRight = BtreeSplit.firstRightSlot.get(view, main);
+  const postingIndex = BtreeSplit.postingIndex.get(view, main);
   const postingSlot = postingIndex === 0 ? 0 : newSlot - 1;
   let slot = firstDataSlot(page);
   for (; slot < firstRight; slot += 1) {
@@ -330,8 +335,8 @@ function linkNext(page: DataView, record: BlockRecord, next: number): void {
 /** `btree_xlog_vacuum`. */
 function redoVacuum(page: DataView, record: BlockRecord): void {
   ensureBlocks(record, 0);
-  const deleted = Vacuum.deletedCount.get(record.view, record.main);
-  const updated = Vacuum.updatedCount.get(record.view, record.main);
+  const deleted = BtreeVacuum.deletedCount.get(record.view, record.main);
+  const updated = BtreeVacuum.updatedCount.get(record.view, record.main);
   deleteTuples(page, record, deleted, updated);
   if (vacuumClearsCycleId[record.major] === true) BtreeOpaque.cycleId.set(page, opaqueAt, 0);
   PageHeader.lsn.set(page, 0, record.end);
@@ -340,8 +345,8 @@ function redoVacuum(page: DataView, record: BlockRecord): void {
 /** `btree_xlog_delete`. */
 function redoDelete(page: DataView, record: BlockRecord): void {
   ensureBlocks(record, 0);
-  const deleted = Delete.deletedCount.get(record.view, record.main);
-  const updated = Delete.updatedCount.get(record.view, record.main);
+  const deleted = BtreeDelete.deletedCount.get(record.view, record.main);
+  const updated = BtreeDelete.updatedCount.get(record.view, record.main);
   deleteTuples(page, record, deleted, updated);
   PageHeader.lsn.set(page, 0, record.end);
 }
@@ -377,17 +382,17 @@ function redoMarkPageHalfDead(page: DataView, record: BlockRecord): void {
     return;
   }
   initBtreePage(page);
-  BtreeOpaque.previous.set(page, opaqueAt, MarkHalfDead.left.get(view, main));
-  BtreeOpaque.next.set(page, opaqueAt, MarkHalfDead.right.get(view, main));
+  BtreeOpaque.previous.set(page, opaqueAt, BtreeMarkHalfDead.left.get(view, main));
+  BtreeOpaque.next.set(page, opaqueAt, BtreeMarkHalfDead.right.get(view, main));
   BtreeOpaque.flags.set(page, opaqueAt, btreeFlags.halfDead | btreeFlags.leaf);
-  addTopParent(page, MarkHalfDead.topParent.get(view, main));
+  addTopParent(page, BtreeMarkHalfDead.topParent.get(view, main));
   PageHeader.lsn.set(page, 0, record.end);
 }
 
 /** The parent keeps the leaf's key but leads to its right sibling, whose own entry goes. */
 function dropDownLink(page: DataView, record: BlockRecord): void {
   ensureBtreePage(page);
-  const slot = MarkHalfDead.parentSlot.get(record.view, record.main);
+  const slot = BtreeMarkHalfDead.parentSlot.get(record.view, record.main);
   ensureSlot(page, slot);
   ensureSlot(page, slot + 1);
   setDownLink(page, itemOffset(page, slot), downLink(page, itemOffset(page, slot + 1)));
@@ -403,8 +408,8 @@ function redoUnlinkPage(page: DataView, record: BlockRecord): void {
   ensureBlocks(record, 4);
   const { view, main } = record;
   if (record.blockId === 0) makeDeleted(page, record);
-  else if (record.blockId === 1) linkNext(page, record, Unlink.right.get(view, main));
-  else if (record.blockId === 2) linkPrevious(page, record, Unlink.left.get(view, main));
+  else if (record.blockId === 1) linkNext(page, record, BtreeUnlink.right.get(view, main));
+  else if (record.blockId === 2) linkPrevious(page, record, BtreeUnlink.left.get(view, main));
   else if (record.blockId === 3) makeHalfDead(page, record);
   else restoreMeta(page, record);
 }
@@ -412,14 +417,14 @@ function redoUnlinkPage(page: DataView, record: BlockRecord): void {
 /** The page deleted, with `BTPageSetDeleted`. */
 function makeDeleted(page: DataView, record: BlockRecord): void {
   const { view, main } = record;
-  const level = Unlink.level.get(view, main);
+  const level = BtreeUnlink.level.get(view, main);
   const { deleted, hasFullXid, leaf } = btreeFlags;
   initBtreePage(page);
-  BtreeOpaque.previous.set(page, opaqueAt, Unlink.left.get(view, main));
-  BtreeOpaque.next.set(page, opaqueAt, Unlink.right.get(view, main));
+  BtreeOpaque.previous.set(page, opaqueAt, BtreeUnlink.left.get(view, main));
+  BtreeOpaque.next.set(page, opaqueAt, BtreeUnlink.right.get(view, main));
   BtreeOpaque.level.set(page, opaqueAt, level);
   BtreeOpaque.flags.set(page, opaqueAt, deleted | hasFullXid | (level === 0 ? leaf : 0));
-  DeletedPage.safeXid.set(page, PageHeader.size, Unlink.safeXid.get(view, main));
+  DeletedPage.safeXid.set(page, PageHeader.size, BtreeUnlink.safeXid.get(view, main));
   PageHeader.lower.set(page, 0, PageHeader.size + DeletedPage.size);
   PageHeader.lsn.set(page, 0, record.end);
 }
@@ -428,10 +433,10 @@ function makeDeleted(page: DataView, record: BlockRecord): void {
 function makeHalfDead(page: DataView, record: BlockRecord): void {
   const { view, main } = record;
   initBtreePage(page);
-  BtreeOpaque.previous.set(page, opaqueAt, Unlink.leafLeft.get(view, main));
-  BtreeOpaque.next.set(page, opaqueAt, Unlink.leafRight.get(view, main));
+  BtreeOpaque.previous.set(page, opaqueAt, BtreeUnlink.leafLeft.get(view, main));
+  BtreeOpaque.next.set(page, opaqueAt, BtreeUnlink.leafRight.get(view, main));
   BtreeOpaque.flags.set(page, opaqueAt, btreeFlags.halfDead | btreeFlags.leaf);
-  addTopParent(page, Unlink.leafTopParent.get(view, main));
+  addTopParent(page, BtreeUnlink.leafTopParent.get(view, main));
   PageHeader.lsn.set(page, 0, record.end);
 }
 
@@ -444,7 +449,7 @@ function redoNewRoot(page: DataView, record: BlockRecord): void {
 }
 
 function makeRoot(page: DataView, record: BlockRecord): void {
-  const level = NewRoot.level.get(record.view, record.main);
+  const level = BtreeNewRoot.level.get(record.view, record.main);
   initBtreePage(page);
   BtreeOpaque.level.set(page, opaqueAt, level);
   BtreeOpaque.flags.set(page, opaqueAt, btreeFlags.root | (level === 0 ? btreeFlags.leaf : 0));

@@ -14,7 +14,7 @@ export const sequenceRedo: Readonly<Partial<Record<number, Redo>>> = {
 };
 
 /** `xl_seq_rec`: which relation; the tuple follows it. */
-const SequenceRecord = struct({ locator: bytes(12) }, { size: 12 });
+export const SequenceRecord = struct({ locator: bytes(12) }, { size: 12 });
 /** `sequence_magic`, the special space. */
 const SequenceSpecial = struct({ magic: u32 }, { size: 4 });
 const sequenceMagic = 0x1717;
