@@ -90,6 +90,7 @@ export const failureCodes = {
   postgres_unreachable: 'unavailable',
   postgres_error: 'invalid', //           the server refused; `sqlstate` says why
   postgres_protocol_broken: 'unavailable',
+  postgres_stream_closed: 'cancelled', // we no longer want it
   postgres_missing: 'invalid',
   postgres_start_failed: 'unavailable',
   initdb_failed: 'unavailable',
@@ -135,7 +136,10 @@ export const failureCodes = {
   wal_position_invalid: 'invalid', //     no record can end there
   election_lost: 'unavailable', //        somebody has a higher term: elect again
   quorum_unreachable: 'unavailable',
+  acceptor_unknown: 'invalid',
+  wal_transfer_failed: 'unavailable',
   proposer_not_leading: 'invalid',
+  proposer_streams_already: 'invalid',
   proposer_fenced: 'fenced',
   filesystem_path_unsupported: 'invalid', //  a snapshot names a file outside the mounted directories
   filesystem_upper_full: 'unavailable', //    no slot, inode or map node left: trim or grow

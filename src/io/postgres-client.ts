@@ -11,6 +11,7 @@ import { type BackendMessage } from 'pg-protocol/dist/messages.js';
 import { Parser } from 'pg-protocol/dist/parser.js';
 import { assert } from '../base/assert.ts';
 import { Failure } from '../base/failure.ts';
+import { PostgresFrames } from './postgres-frames.ts';
 
 export interface PostgresClientOptions {
   /** A directory (Unix socket), when it begins with a slash, or a host name. */
@@ -46,14 +47,14 @@ interface Row {
 interface RowDescription {
   readonly fields: readonly { readonly name: string }[];
 }
-interface CopyData {
-  readonly chunk: Buffer;
-}
 interface ServerError {
   readonly message: string;
   readonly code: string | undefined;
   readonly detail: string | undefined;
 }
+
+/** Type byte of CopyData, both ways: `d`. */
+const copyData = 0x64;
 
 /** What waits for the server's messages. */
 interface Task {
@@ -83,6 +84,7 @@ export async function connectPostgres(options: PostgresClientOptions): Promise<P
 
 export class PostgresClient {
   readonly #socket: Socket;
+  readonly #frames = new PostgresFrames();
   readonly #parser = new Parser();
   #task: Task | null = null;
   /** The end of the queue: queries run one after the other. */
@@ -229,21 +231,31 @@ export class PostgresClient {
   }
 
   #onBytes(bytes: Buffer): void {
-    this.#parser.parse(bytes, (message) => {
-      if (this.#sink === null) this.#task?.onMessage(message);
-      else this.#onCopyMessage(this.#sink, message);
-    });
-    this.#sink?.onReadDone();
+    try {
+      this.#frames.push(bytes, (message) => {
+        this.#onMessage(message);
+      });
+      this.#sink?.onReadDone();
+    } catch (failure) {
+      if (!(failure instanceof Failure)) throw failure;
+      this.destroy(failure);
+    }
+  }
+
+  #onMessage(message: Buffer): void {
+    if (this.#sink !== null && message[0] === copyData) this.#sink.onData(message.subarray(5));
+    else
+      this.#parser.parse(message, (parsed) => {
+        if (this.#sink === null) this.#task?.onMessage(parsed);
+        else this.#onCopyMessage(this.#sink, parsed);
+      });
   }
 
   #onCopyMessage(sink: CopySink, message: BackendMessage): void {
-    if (message.name === 'copyData') {
-      sink.onData(as<CopyData>(message).chunk);
-    } else if (message.name === 'error' || message.name === 'copyDone') {
-      this.#sink = null;
-      sink.onReadDone();
-      sink.onEnd(message.name === 'error' ? asFailure(message) : null);
-    }
+    if (message.name !== 'error' && message.name !== 'copyDone') return;
+    this.#sink = null;
+    sink.onReadDone();
+    sink.onEnd(message.name === 'error' ? asFailure(message) : null);
   }
 }
 
@@ -251,7 +263,7 @@ export class PostgresClient {
 export function copyMessage(size: number): { readonly message: Buffer; readonly payload: number } {
   const payload = 5;
   const message = Buffer.allocUnsafe(payload + size);
-  message[0] = 0x64; // 'd'
+  message[0] = copyData;
   message.writeUInt32BE(size + 4, 1);
   return { message, payload };
 }
@@ -270,6 +282,7 @@ function asFailure(message: BackendMessage): Failure {
 }
 
 /** A message as its name says it is: the parser's types do not tell them apart. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- a cast with a name
 function as<Message>(message: BackendMessage): Message {
   return message as unknown as Message;
 }

@@ -15,6 +15,17 @@ import { type Term } from '../../consensus/term.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
 import { type FailureData } from '../../base/failure.ts';
 
+export interface ProposerOptions {
+  readonly timeline: string;
+  /** Where each acceptor lives: `path` of the acceptor named `id`. */
+  readonly acceptors: readonly { readonly id: AcceptorId; readonly path: string }[];
+  /** An acceptor that takes longer to answer is lost, until it is contacted anew. */
+  readonly answerTimeout_ms: number;
+  readonly reconnect_ms: number;
+  /** How long `follow` tries to open its stream. */
+  readonly followTimeout_ms: number;
+}
+
 /**
  * Wins a new term with a majority and agrees with it on the end of the log. Ends any earlier reign
  * of this proposer. Fails with `election_lost` (try again) or `quorum_unreachable`.
@@ -78,6 +89,18 @@ export interface ProposerDescription {
   readonly streaming: boolean;
 }
 
+/** The stream asked for by `follow` is open, or could not be opened. */
+export interface StreamOpened extends Tell<'streamOpened'> {
+  readonly stream: number;
+}
+export interface StreamRefused extends Tell<'streamRefused'> {
+  readonly stream: number;
+  readonly failure: FailureData;
+}
+/** Time to try once more to open the stream. */
+export interface StreamDue extends Tell<'streamDue'> {
+  readonly stream: number;
+}
 /** WAL arrived from Postgres. */
 export interface WalArrived extends Tell<'walArrived'> {
   readonly stream: number;
@@ -87,6 +110,8 @@ export interface StreamEnded extends Tell<'streamEnded'> {
   readonly stream: number;
   readonly reason: string;
 }
+
+/** `attempt`, in what follows, numbers the contacts with one acceptor: older ones are void. */
 export interface GreetAnswered extends Tell<'greetAnswered'> {
   readonly attempt: number;
   readonly result: GreetingResult;
@@ -95,18 +120,24 @@ export interface VoteAnswered extends Tell<'voteAnswered'> {
   readonly attempt: number;
   readonly result: VoteResult;
 }
-export interface AppendAnswered extends Tell<'appendAnswered'> {
+export interface InstallAnswered extends Tell<'installAnswered'> {
   readonly attempt: number;
   readonly result: AppendResult;
 }
-/** WAL an acceptor lacks came from one that has it. */
+export interface AppendAnswered extends Tell<'appendAnswered'> {
+  readonly attempt: number;
+  readonly result: AppendResult;
+  /** End of the bytes answered for; 0 when there were none. */
+  readonly end: Lsn;
+}
+/** WAL that `to` lacks came from another acceptor. */
 export interface RelayAnswered extends Tell<'relayAnswered'> {
   readonly attempt: number;
   readonly to: AcceptorId;
   readonly begin: Lsn;
   readonly bytes: Uint8Array;
 }
-/** An acceptor refused, or did not answer. `attempt` numbers the contacts with it. */
+/** An acceptor refused, or did not answer. */
 export interface MemberFailed extends Tell<'memberFailed'> {
   readonly attempt: number;
   readonly acceptor: AcceptorId;
@@ -129,10 +160,14 @@ export type ProposerMessage =
   | Follow
   | Release
   | DescribeProposer
+  | StreamOpened
+  | StreamRefused
+  | StreamDue
   | WalArrived
   | StreamEnded
   | GreetAnswered
   | VoteAnswered
+  | InstallAnswered
   | AppendAnswered
   | RelayAnswered
   | MemberFailed

@@ -7,6 +7,17 @@ import { type FailureData } from '../../base/failure.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
 
+export interface WalReceiverOptions {
+  readonly acceptorPath: string;
+  readonly timelinePath: string;
+  readonly chunkBytesMax: number;
+  /** How long a read waits at the acceptor for more WAL. */
+  readonly wait_ms: number;
+  readonly answerTimeout_ms: number;
+  /** Pause before it begins again after a failure. */
+  readonly retry_ms: number;
+}
+
 export interface DescribeWalReceiver extends Ask<'describeWalReceiver', WalReceiverDescription> {
   readonly kind: 'describeWalReceiver';
 }
@@ -20,6 +31,12 @@ export interface WalReceiverDescription {
   readonly trouble: string | null;
 }
 
+/** The timeline said where it stands: there it begins. */
+export interface TimelineStands extends Tell<'timelineStands'> {
+  readonly attempt: number;
+  readonly receivedLsn: Lsn;
+  readonly ingestedLsn: Lsn;
+}
 /** The acceptor answered `readWal`. */
 export interface ChunkRead extends Tell<'chunkRead'> {
   readonly attempt: number;
@@ -44,4 +61,4 @@ export interface ResumeDue extends Tell<'resumeDue'> {
 }
 
 export type WalReceiverMessage =
-  DescribeWalReceiver | ChunkRead | ChunkIngested | TransferFailed | ResumeDue;
+  DescribeWalReceiver | TimelineStands | ChunkRead | ChunkIngested | TransferFailed | ResumeDue;

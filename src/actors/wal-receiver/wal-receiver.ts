@@ -1,0 +1,222 @@
+/**
+ * WalReceiver: carries a timeline's committed WAL from an acceptor to its page server.
+ *
+ * Owns:    nothing durable. Where it stands is the timeline's knowledge.
+ * Serves:  whoever wants to know how far it is.
+ * Promise: chunks reach the timeline in order, without gaps, and never faster than it takes them:
+ *          one is being ingested while at most one more is read.
+ * Crash:   the next start asks the timeline where it stands.
+ * Never:   looks into the WAL.
+ */
+import { unreachable } from '../../base/assert.ts';
+import { Failure, failureFromData, failureToData } from '../../base/failure.ts';
+import { lsnZero, type Lsn } from '../../base/lsn.ts';
+import { defineActor, type ActorRef, type Context } from '../../runtime/actor.ts';
+import { type AcceptorMessage } from '../acceptor/protocol.ts';
+import { type TimelineMessage } from '../timeline/protocol.ts';
+import {
+  type ChunkIngested,
+  type ChunkRead,
+  type ResumeDue,
+  type TimelineStands,
+  type TransferFailed,
+  type WalReceiverDescription,
+  type WalReceiverMessage,
+  type WalReceiverOptions,
+} from './protocol.ts';
+
+interface Receiver {
+  readonly options: WalReceiverOptions;
+  readonly acceptor: ActorRef<AcceptorMessage>;
+  readonly timeline: ActorRef<TimelineMessage>;
+  /** Numbers beginnings: what an earlier one still has under way is void. */
+  attempt: number;
+  reading: boolean;
+  ingesting: boolean;
+  /** Read, and waiting for the timeline to be ready. */
+  next: ChunkRead | null;
+  receivedLsn: Lsn;
+  ingestedLsn: Lsn;
+  commitLsn: Lsn;
+  trouble: string | null;
+}
+type ReceiverContext = Context<WalReceiverMessage>;
+
+export const walReceiver = defineActor<WalReceiverMessage, Receiver, WalReceiverOptions>({
+  name: 'wal-receiver',
+  mailboxMax: 64,
+  restart: 'permanent',
+  start,
+  receive,
+  stop: (_context, receiver) => {
+    receiver.attempt += 1;
+  },
+});
+
+function start(context: ReceiverContext, options: WalReceiverOptions): Receiver {
+  context.after(0, { kind: 'resumeDue', attempt: 0 });
+  return {
+    options,
+    acceptor: context.ref(options.acceptorPath),
+    timeline: context.ref(options.timelinePath),
+    attempt: 0,
+    reading: false,
+    ingesting: false,
+    next: null,
+    receivedLsn: lsnZero,
+    ingestedLsn: lsnZero,
+    commitLsn: lsnZero,
+    trouble: null,
+  };
+}
+
+function receive(context: ReceiverContext, receiver: Receiver, message: WalReceiverMessage): void {
+  switch (message.kind) {
+    case 'describeWalReceiver':
+      context.answer(message, describe(receiver));
+      return;
+    case 'timelineStands':
+      onTimelineStands(context, receiver, message);
+      return;
+    case 'chunkRead':
+      onChunkRead(context, receiver, message);
+      return;
+    case 'chunkIngested':
+      onChunkIngested(context, receiver, message);
+      return;
+    case 'transferFailed':
+      onTransferFailed(context, receiver, message);
+      return;
+    case 'resumeDue':
+      onResumeDue(context, receiver, message);
+      return;
+    default:
+      unreachable(message);
+  }
+}
+
+function onTimelineStands(
+  context: ReceiverContext,
+  receiver: Receiver,
+  message: TimelineStands,
+): void {
+  if (message.attempt !== receiver.attempt) return;
+  receiver.receivedLsn = message.receivedLsn;
+  receiver.ingestedLsn = message.ingestedLsn;
+  receiver.reading = false;
+  receiver.ingesting = false;
+  carryOn(context, receiver);
+}
+
+function onChunkRead(context: ReceiverContext, receiver: Receiver, message: ChunkRead): void {
+  if (message.attempt !== receiver.attempt) return;
+  receiver.reading = false;
+  receiver.commitLsn = message.commitLsn;
+  if (message.bytes.length > 0) {
+    receiver.receivedLsn = (message.begin + message.bytes.length) as Lsn;
+    receiver.next = message;
+  }
+  carryOn(context, receiver);
+}
+
+function onChunkIngested(
+  context: ReceiverContext,
+  receiver: Receiver,
+  message: ChunkIngested,
+): void {
+  if (message.attempt !== receiver.attempt) return;
+  receiver.ingesting = false;
+  receiver.ingestedLsn = message.ingestedLsn;
+  receiver.trouble = null;
+  carryOn(context, receiver);
+}
+
+/** Whatever went wrong, after a while the timeline is asked where it stands. */
+function onTransferFailed(
+  context: ReceiverContext,
+  receiver: Receiver,
+  message: TransferFailed,
+): void {
+  if (message.attempt !== receiver.attempt) return;
+  const failure = failureFromData(message.failure);
+  if (receiver.trouble !== failure.message)
+    context.log('warn', 'WAL does not reach the timeline', { failure: failure.message });
+  receiver.trouble = failure.message;
+  receiver.attempt += 1;
+  context.after(receiver.options.retry_ms, { kind: 'resumeDue', attempt: receiver.attempt });
+}
+
+function onResumeDue(context: ReceiverContext, receiver: Receiver, message: ResumeDue): void {
+  if (message.attempt !== receiver.attempt) return;
+  receiver.attempt += 1;
+  receiver.next = null;
+  const { attempt, timeline, options } = receiver;
+  const asked = context.ask(timeline, { kind: 'describeTimeline' }, limits(options));
+  deliver(context, attempt, asked, ({ receivedLsn, ingestedLsn }) => ({
+    kind: 'timelineStands',
+    attempt,
+    receivedLsn,
+    ingestedLsn,
+  }));
+}
+
+/** Gives the timeline the next chunk when it is ready, and reads ahead. */
+function carryOn(context: ReceiverContext, receiver: Receiver): void {
+  const { next } = receiver;
+  if (next !== null && !receiver.ingesting) {
+    receiver.next = null;
+    ingest(context, receiver, next);
+  }
+  if (receiver.next === null && !receiver.reading) read(context, receiver);
+}
+
+function read(context: ReceiverContext, receiver: Receiver): void {
+  receiver.reading = true;
+  const { attempt, acceptor, options, receivedLsn } = receiver;
+  const { chunkBytesMax, wait_ms } = options;
+  const asked = context.ask(
+    acceptor,
+    { kind: 'readWal', from: receivedLsn, bytesMax: chunkBytesMax, wait_ms, term: null },
+    { timeout_ms: wait_ms + options.answerTimeout_ms },
+  );
+  deliver(context, attempt, asked, (result) => ({ kind: 'chunkRead', attempt, ...result }));
+}
+
+function ingest(context: ReceiverContext, receiver: Receiver, chunk: ChunkRead): void {
+  receiver.ingesting = true;
+  const { attempt, timeline, options } = receiver;
+  const { begin, bytes } = chunk;
+  const asked = context.ask(timeline, { kind: 'ingestWal', begin, bytes }, limits(options));
+  deliver(context, attempt, asked, (result) => ({ kind: 'chunkIngested', attempt, ...result }));
+}
+
+function deliver<T>(
+  context: ReceiverContext,
+  attempt: number,
+  asked: Promise<T>,
+  onResult: (result: T) => WalReceiverMessage,
+): void {
+  void asked.then(
+    (result) => {
+      context.tell(context.self, onResult(result));
+    },
+    (error: unknown) => {
+      const known = error instanceof Failure;
+      const failure = known ? error : new Failure('wal_transfer_failed', { error: String(error) });
+      context.tell(context.self, {
+        kind: 'transferFailed',
+        attempt,
+        failure: failureToData(failure),
+      });
+    },
+  );
+}
+
+function limits({ answerTimeout_ms }: WalReceiverOptions): { readonly timeout_ms: number } {
+  return { timeout_ms: answerTimeout_ms };
+}
+
+function describe(receiver: Receiver): WalReceiverDescription {
+  const { receivedLsn, ingestedLsn, commitLsn, trouble } = receiver;
+  return { receivedLsn, ingestedLsn, commitLsn, trouble };
+}
