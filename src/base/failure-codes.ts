@@ -82,6 +82,8 @@ export const failureCodes = {
   generation_unknown: 'unavailable', //   the acceptor was not told of this configuration yet
   append_before_election: 'unavailable', // the acceptor does not follow this term yet
   append_leaves_gap: 'unavailable', //    an earlier append was refused: this one cannot stand
+  append_not_wal: 'invalid', //           the proposer's bytes are no WAL: nothing was stored
+  log_moved: 'unavailable', //            the vote this was computed from is out of date
   log_diverged: 'corrupt', //             committed WAL contradicts the elected proposer's
 
   // io

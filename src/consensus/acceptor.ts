@@ -120,7 +120,7 @@ export function stepElected(state: AcceptorState, elected: Elected): AcceptorDec
   assertHistory(elected.history);
   assert(lastEntry(elected.history).term === elected.term, 'a proposer ends its own history');
   const point = highestCommonPoint(elected.history, state);
-  ensure(point === elected.start, 'log_diverged', {
+  ensure(point === elected.start, 'log_moved', {
     start: formatLsn(elected.start),
     common: point === null ? null : formatLsn(point),
   });

@@ -179,11 +179,12 @@ export function stepAppended(
   if (result.term > state.term) return fence(state, result.term);
   const before = member(state, result.acceptor);
   assert(result.flushLsn >= before.flushLsn, 'a follower forgets nothing');
-  assert(result.flushLsn <= before.sentLsn, 'a follower has only what was sent');
   return advance(
     withMember(state, result.acceptor, {
       flushLsn: result.flushLsn,
       answeredLsn: maxLsn(before.answeredLsn, end),
+      // More than this contact sent is possible: an append of an earlier one came late.
+      sentLsn: maxLsn(before.sentLsn, result.flushLsn),
     }),
   );
 }

@@ -87,7 +87,7 @@ export class WalLog {
     this.#anchor = position;
   }
 
-  /** Stores bytes at the end. When it fails, nothing was stored. */
+  /** Stores bytes at the end. When it fails (`append_not_wal`, `disk_full`), nothing was stored. */
   append(bytes: Uint8Array): void {
     const begin = this.writeEnd;
     try {
@@ -95,7 +95,8 @@ export class WalLog {
       this.#frame(bytes);
     } catch (failure) {
       this.#restore(begin);
-      throw failure;
+      const isWal = !(failure instanceof Failure && failure.kind === 'corrupt');
+      throw isWal ? failure : new Failure('append_not_wal', failure.values, failure);
     }
   }
 
