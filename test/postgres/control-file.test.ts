@@ -179,7 +179,7 @@ test('WalScan: a log cut within a record ends before it, and bytes running out s
   const { systemId } = readControlFile(controlBytes(postgres));
   const options = { major: 15, segmentSize: 2 ** 20, systemId };
   function upTo(limit: number): (at: Lsn) => Uint8Array {
-    return (at) => bytes.subarray(at - begin, Math.min(limit, at - begin + 100));
+    return (at) => bytes.subarray(at - begin, Math.min(limit, at - begin + 7));
   }
 
   const whole = await scanWal(begin, options, upTo(end - begin));

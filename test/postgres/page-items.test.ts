@@ -188,6 +188,17 @@ test('PageItems: slots to delete must ascend and exist', () => {
     );
 });
 
+test('PageItems: truncating line pointers keeps the first, though unused', () => {
+  const page = emptyPage();
+  for (let slot = 1; slot <= 3; slot += 1) addItem(page, slot, pattern(slot, 40), 0);
+  for (let slot = 1; slot <= 3; slot += 1) setItemUnused(page, slot);
+
+  truncateLinePointers(page);
+
+  equal(slotCount(page), 1);
+  equal(PageHeader.flags.get(page, 0), 1);
+});
+
 test('PageItems: an index tuple marked dead keeps its storage', () => {
   const page = emptyPage();
   addItem(page, 1, pattern(1, 40), 0);

@@ -1,5 +1,5 @@
 /** Lies in WAL: changed, cut and random bytes give records or a `corrupt` failure, and always end. */
-import { equal, ok } from 'node:assert/strict';
+import { equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../src/base/failure.ts';
 import { lz4Decompress } from '../../src/postgres/lz4-block.ts';
@@ -149,6 +149,30 @@ test('decodeRecord: a block of the record before is not seen in the next', () =>
     record.blocks.some((block) => block.present),
     empty.blocks.some((block) => block.present),
   );
+});
+
+test('decodeRecord: a hole that reaches beyond the page is refused', () => {
+  const record = new WalRecord();
+  const body = [0, 0x10, 0, 0, 100, 0, 0xa0, 0x1f, 0x03, ...new Array<number>(116).fill(0)];
+  record.bytes = Uint8Array.from([...new Array<number>(RecordHeader.size).fill(0), ...body]);
+  record.view = new DataView(record.bytes.buffer);
+  record.totalSize = record.bytes.length;
+
+  // An image of 100 bytes, so a hole of 8092, but at 8096.
+  throws(
+    () => {
+      decodeRecord(record, 15);
+    },
+    { code: 'wal_block_invalid' },
+  );
+});
+
+test('Lz4Block: a match longer than what is left writes nothing beyond', () => {
+  const target = new Uint8Array(300).fill(0x55);
+
+  equal(lz4Decompress(Uint8Array.of(0x1f, 97, 1, 0, 200, 0x00), target, 10), false);
+
+  ok(target.subarray(10).every((byte) => byte === 0x55));
 });
 
 for (const [name, decompress] of [
