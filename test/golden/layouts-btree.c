@@ -9,6 +9,15 @@
 #include "commands/sequence.h"
 #undef printf
 
+/* Fields renamed in 16. */
+#if PG_MAJOR < 16
+#define HORIZON latestRemovedXid
+#define LOCATOR node
+#else
+#define HORIZON snapshotConflictHorizon
+#define LOCATOR locator
+#endif
+
 #define FIELD(name, type, field) \
 	printf(name " %d %d\n", (int) offsetof(type, field), (int) sizeof(((type *) 0)->field))
 #define SIZE(name, size) printf(name " size %d\n", (int) (size))
@@ -60,10 +69,11 @@ main(void)
 	FIELD("BtreeVacuum.deletedCount", xl_btree_vacuum, ndeleted);
 	FIELD("BtreeVacuum.updatedCount", xl_btree_vacuum, nupdated);
 	SIZE("BtreeVacuum", SizeOfBtreeVacuum);
-	FIELD("BtreeDelete.horizon", xl_btree_delete, latestRemovedXid);
+	FIELD("BtreeDelete.horizon", xl_btree_delete, HORIZON);
 	FIELD("BtreeDelete.deletedCount", xl_btree_delete, ndeleted);
 	FIELD("BtreeDelete.updatedCount", xl_btree_delete, nupdated);
-	SIZE("BtreeDelete", SizeOfBtreeDelete);
+	/* As far as redo reads it: what follows is for standbys. */
+	SIZE("BtreeDelete", offsetof(xl_btree_delete, nupdated) + sizeof(uint16));
 	FIELD("BtreeMarkHalfDead.parentSlot", xl_btree_mark_page_halfdead, poffset);
 	FIELD("BtreeMarkHalfDead.leaf", xl_btree_mark_page_halfdead, leafblk);
 	FIELD("BtreeMarkHalfDead.left", xl_btree_mark_page_halfdead, leftblk);
@@ -83,7 +93,7 @@ main(void)
 	FIELD("BtreeNewRoot.root", xl_btree_newroot, rootblk);
 	FIELD("BtreeNewRoot.level", xl_btree_newroot, level);
 	SIZE("BtreeNewRoot", SizeOfBtreeNewroot);
-	FIELD("SequenceRecord.locator", xl_seq_rec, node);
+	FIELD("SequenceRecord.locator", xl_seq_rec, LOCATOR);
 	SIZE("SequenceRecord", sizeof(xl_seq_rec));
 	return 0;
 }

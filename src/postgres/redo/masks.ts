@@ -47,13 +47,6 @@ export function maskLinePointerFlags(page: DataView): void {
     page.setUint32(at, page.getUint32(at, true) & ~linePointerFlags, true);
 }
 
-/** `mask_page_content`: all of a page whose content no longer matters. */
-export function maskPageContent(page: DataView): void {
-  pageBytes(page).fill(marker, PageHeader.size, pageSize);
-  PageHeader.lower.set(page, 0, marker);
-  PageHeader.upper.set(page, 0, marker);
-}
-
 function pageBytes(page: DataView): Uint8Array {
   return new Uint8Array(page.buffer, page.byteOffset, pageSize);
 }
