@@ -18,6 +18,7 @@ export async function heapWorkload(server: OracleServer): Promise<void> {
   await updateInPlace(sql);
   await lockRows(server);
   await insertSpeculatively(server);
+  await shrinkTable(sql);
 }
 
 /** What only `wal_level=logical` writes: truncations, command ids, rewritten catalogs. */
@@ -183,6 +184,21 @@ async function updateInPlace(sql: SqlClient): Promise<void> {
     `CREATE INDEX measured_id ON measured (id)`,
     `DELETE FROM measured WHERE id < 500`,
     `VACUUM (ANALYZE) measured`,
+  ]);
+}
+
+/**
+ * Truncated pages that come back. Of the map only the bits of pages that stayed are left: nothing
+ * after this may vacuum them again.
+ */
+async function shrinkTable(sql: SqlClient): Promise<void> {
+  await sql.run([
+    `CREATE TABLE shrunken (id int, a text)`,
+    `INSERT INTO shrunken SELECT n, repeat('s', 100) FROM generate_series(1, 1500) n`,
+    `VACUUM (FREEZE) shrunken`,
+    `DELETE FROM shrunken WHERE id > 330`,
+    `VACUUM shrunken`,
+    `INSERT INTO shrunken SELECT n, repeat('s', 100) FROM generate_series(1, 1500) n`,
   ]);
 }
 
