@@ -19,7 +19,7 @@ import { systemIdField, type SystemId } from './system-id.ts';
 import { isSegmentSize, walPageSize } from './wal-page.ts';
 
 /** `PG_CONTROL_FILE_SIZE`. */
-export const controlFileSize = 8_192;
+const controlFileSize = 8_192;
 /** `DBState`, as far as we write it or care. */
 export const clusterStates = { startup: 0, shutDown: 1, shutDownInRecovery: 2, inProduction: 6 };
 

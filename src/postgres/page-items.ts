@@ -17,7 +17,7 @@ export const itemFlags = { unused: 0, normal: 1, redirect: 2, dead: 3 } as const
 /** How `reserveItem` treats the slot it is given: `PAI_OVERWRITE` and `PAI_IS_HEAP`, added up. */
 export const placement = { shuffle: 0, overwrite: 1, heap: 2 } as const;
 /** `MaxHeapTuplesPerPage`. */
-export const heapSlotsMax = 291;
+const heapSlotsMax = 291;
 /** `InvalidOffsetNumber`. */
 export const noSlot = 0;
 
@@ -35,7 +35,7 @@ export function slotCount(page: DataView): number {
 }
 
 /** Offset in the page of slot `slot`'s line pointer. */
-export function itemIdAt(slot: number): number {
+function itemIdAt(slot: number): number {
   return PageHeader.size + (slot - 1) * itemIdSize;
 }
 
@@ -55,7 +55,7 @@ export function itemLength(page: DataView, slot: number): number {
 }
 
 /** `ItemIdIsUsed`. */
-export function itemIsUsed(page: DataView, slot: number): boolean {
+function itemIsUsed(page: DataView, slot: number): boolean {
   return itemFlagsOf(page, slot) !== itemFlags.unused;
 }
 
@@ -250,7 +250,7 @@ export function truncateLinePointers(page: DataView): void {
 }
 
 /** `PD_HAS_FREE_LINES`. */
-export function setHasFreeLines(page: DataView, has: boolean): void {
+function setHasFreeLines(page: DataView, has: boolean): void {
   const flags = PageHeader.flags.get(page, 0);
   const { hasFreeLines } = pageFlags;
   PageHeader.flags.set(page, 0, has ? flags | hasFreeLines : flags & ~hasFreeLines);
@@ -295,7 +295,7 @@ function compactTuples(page: DataView): void {
 }
 
 /** Fails with `page_header_invalid` unless the page's pointers are in order. */
-export function ensurePageHeader(page: DataView): void {
+function ensurePageHeader(page: DataView): void {
   const lower = PageHeader.lower.get(page, 0);
   const upper = PageHeader.upper.get(page, 0);
   const special = PageHeader.special.get(page, 0);

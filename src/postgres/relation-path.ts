@@ -31,14 +31,14 @@ export interface RelationFile {
 }
 
 /** A segment of an SLRU: 32 pages. */
-export interface SlruFile {
+interface SlruFile {
   readonly kind: 'slru';
   readonly slru: SlruKind;
   readonly segment: number;
 }
 
 /** The state file of a prepared transaction. */
-export interface TwoPhaseFile {
+interface TwoPhaseFile {
   readonly kind: 'twoPhase';
   readonly xid: number;
   /** Null before major 17, whose names do not tell. */
@@ -46,7 +46,7 @@ export interface TwoPhaseFile {
 }
 
 /** `pg_filenode.map` or `PG_VERSION` of a database; database 0 is `global/`. */
-export interface DatabaseFile {
+interface DatabaseFile {
   readonly kind: 'relationMap' | 'databaseVersion';
   readonly tablespace: number;
   readonly database: number;
@@ -101,13 +101,13 @@ export function formatVersionedPath(file: VersionedFile, major: Major): string {
 }
 
 /** Where the files of a database in a tablespace are: `base/5`, `global`, `pg_tblspc/…`. */
-export interface DatabasePlace {
+interface DatabasePlace {
   readonly tablespace: number;
   readonly database: number;
 }
 
 /** The directory of a database in a tablespace. */
-export function databaseDirectory(place: DatabasePlace, major: Major): string {
+function databaseDirectory(place: DatabasePlace, major: Major): string {
   const { tablespace, database } = place;
   if (tablespace === builtinTablespaces.global) return 'global';
   if (tablespace === builtinTablespaces.default) return `base/${database}`;
@@ -115,7 +115,7 @@ export function databaseDirectory(place: DatabasePlace, major: Major): string {
 }
 
 /** The place a directory is, or null when no database's files are in it. */
-export function parseDatabaseDirectory(directory: string, major: Major): DatabasePlace | null {
+function parseDatabaseDirectory(directory: string, major: Major): DatabasePlace | null {
   if (directory === 'global') return { tablespace: builtinTablespaces.global, database: 0 };
   const parts = directory.split('/');
   const [root, first, version, last] = parts;

@@ -14,8 +14,6 @@ import { systemIdField, type SystemId } from './system-id.ts';
 
 /** `XLOG_BLCKSZ`. */
 export const walPageSize = 8_192;
-/** `wal_segment_size` when `initdb` is not told otherwise: 16 MiB. */
-export const walSegmentSizeDefault = 16_777_216;
 /** Our history never forks within Postgres, so its timeline is always the first. */
 export const walTimelineId = 1;
 

@@ -57,7 +57,7 @@ const mainLongId = 254;
 const mainShortMax = 255;
 
 /** The record's own bytes, checksum included, without any page header. */
-export function encodeRecord(record: NewRecord): Uint8Array {
+function encodeRecord(record: NewRecord): Uint8Array {
   const { rmgr, info, xid, previous, main } = record;
   assert(main.length > 0, 'a record without blocks has main data');
   const short = main.length <= mainShortMax;
