@@ -198,14 +198,19 @@ function committed(context: AcceptorContext, shell: Shell, store: Store): void {
     timer.cancel();
     serve(context, store, asked);
   }
-  const { log, core } = store;
+  moveAnchor(store);
+}
+
+/** The newest known record end that is committed becomes the anchor. */
+function moveAnchor(store: Store): void {
+  const { log, core, identity } = store;
+  const end = { end: log.recordEnd, start: log.lastRecordStart };
+  const flushed = end.end === core.flushLsn;
+  if (flushed && end.end <= core.commitLsn) store.candidate = end;
   if (store.candidate.end > core.commitLsn) return;
   log.moveAnchor(store.candidate);
-  store.candidate = {
-    end: core.flushLsn,
-    start: log.recordEnd === core.flushLsn ? log.lastRecordStart : lsnZero,
-  };
-  if (log.anchor.end - store.persistedAnchorLsn >= store.identity.segmentSize) persist(store);
+  if (flushed) store.candidate = end;
+  if (log.anchor.end - store.persistedAnchorLsn >= identity.segmentSize) persist(store);
 }
 
 function onReadWal(context: AcceptorContext, shell: Shell, asked: ReadWal): void {
@@ -293,8 +298,7 @@ function perform(store: Store, { state, effects }: AcceptorDecision): AcceptorEf
         persist({ ...store, core: next });
         break;
       case 'truncateWal':
-        log.truncate(effect.end);
-        store.core = stepTruncated(store.core, effect.end, log.lastRecordStart);
+        truncate(store, effect.end);
         next = { ...next, lastRecordStart: log.lastRecordStart };
         break;
       case 'writeWal':
@@ -310,6 +314,15 @@ function perform(store: Store, { state, effects }: AcceptorDecision): AcceptorEf
   }
   store.core = next;
   return effects.at(-1)!.kind;
+}
+
+/** The position file says so first: a start must not miss what is cut here. */
+function truncate(store: Store, end: Lsn): void {
+  const { log, position, core } = store;
+  if (end < core.flushLsn) position.lower(end, core.commitLsn);
+  log.truncate(end);
+  store.candidate = { end, start: log.lastRecordStart };
+  store.core = stepTruncated(core, end, log.lastRecordStart);
 }
 
 function storeOf(shell: Shell): Store {

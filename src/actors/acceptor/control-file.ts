@@ -7,8 +7,9 @@
  * u32 magic "ACC1" | u32 version 1 | u32 length of body | u32 CRC-32C of body | body: JSON, UTF-8
  * ```
  *
- * `acceptor.position` is written in place after every sync and never synced itself: it tells, after
- * the process died, how far the log must reach. It may be old or torn, never ahead of the log.
+ * `acceptor.position` is written in place after every sync of the log, itself synced only before the
+ * log is cut: it tells, after the process died, how far the log must reach. It may be old or torn,
+ * never ahead of the log.
  *
  * ```
  * u32 magic "POS1" | u32 CRC-32C of the rest | u64 flushLsn | u64 commitLsn
@@ -99,6 +100,12 @@ export class PositionFile {
     Position.commit.set(view, 0, commitLsn);
     Position.crc.set(view, 0, positionChecksum(this.#bytes));
     this.#file.writeAt(this.#bytes, 0);
+  }
+
+  /** Like `write`, for a log that is about to be cut: durable at once. */
+  lower(flushLsn: Lsn, commitLsn: Lsn): void {
+    this.write(flushLsn, commitLsn);
+    this.#file.sync();
   }
 
   /** The last position written, or null when there is none or it is torn. */

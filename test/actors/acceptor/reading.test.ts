@@ -1,0 +1,146 @@
+/**
+ * Reading from the acceptor: whole records, only committed ones, waiting for more, and removal.
+ */
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { lsn, type Lsn } from '../../../src/base/lsn.ts';
+import { fixtureSegmentSize, walFixture } from '../../postgres/wal-fixture.ts';
+import { recordEnds, TestAcceptor, withQuorum, type QuorumHost } from '../quorum-host.ts';
+
+const { start } = walFixture(18);
+const ends = recordEnds(walFixture(18));
+const early = ends[9]!;
+const middle = ends[400]!;
+const late = ends.at(-1)!;
+
+test('readWal: gives committed WAL in whole records, all of it in the end', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    await acceptor.commit(late);
+    const got: Uint8Array[] = [];
+    const boundaries = new Set<Lsn>(ends);
+
+    for (let at = start; at < late;) {
+      const { begin, bytes, commitLsn } = await acceptor.read(at, 0, 3_000);
+      deepEqual([begin, commitLsn], [at, late]);
+      got.push(bytes);
+      at = lsn(at + bytes.length);
+      equal(boundaries.has(at), true, 'a chunk ends with a record');
+    }
+
+    equal(Buffer.compare(Buffer.concat(got), acceptor.bytes(start, late)), 0);
+  });
+});
+
+test('readWal: a record larger than what was asked for comes whole', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    await acceptor.commit(late);
+
+    const { bytes } = await acceptor.read(start, 0, 8);
+
+    equal(start + bytes.length, ends[0]);
+  });
+});
+
+test('readWal: gives nothing that is not committed', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    await acceptor.commit(middle);
+
+    const { bytes } = await acceptor.read(start, 0, late - start);
+    const none = await acceptor.read(middle);
+
+    deepEqual([start + bytes.length, none.bytes.length], [middle, 0]);
+  });
+});
+
+test('readWal: a waiting reader hears of a commit at once', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    const waiting = acceptor.read(start, 9_000, late - start);
+
+    await acceptor.commit(middle);
+
+    equal((await waiting).bytes.length, middle - start);
+  });
+});
+
+test('readWal: a reader that waited in vain gets no bytes', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+
+    const { bytes, commitLsn } = await acceptor.read(start, 20);
+
+    deepEqual([bytes.length, commitLsn], [0, start]);
+  });
+});
+
+test('readWal: a position where no record can end is refused', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    await acceptor.commit(late);
+
+    await rejects(acceptor.read(lsn(start + 3)), { code: 'wal_position_invalid' });
+  });
+});
+
+test('copyWal: gives the stored bytes of committed WAL, and no others', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    await acceptor.commit(middle);
+
+    const { bytes } = await acceptor.copy(lsn(start + 3), 1_000);
+
+    equal(Buffer.compare(bytes, acceptor.bytes(lsn(start + 3), lsn(start + 1_003))), 0);
+    await rejects(acceptor.copy(start, middle - start + 1), { code: 'wal_not_yet_written' });
+  });
+});
+
+test('removeWal: removes whole segments every member has, and reading below them is refused', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    await acceptor.commit(late, late);
+    const second = lsn(start + fixtureSegmentSize);
+
+    const { firstLsn } = await acceptor.remove(late);
+
+    equal(firstLsn, second);
+    deepEqual(readdirSync(join(acceptor.directory, 'wal')), ['00000001000000000000000A']);
+    await rejects(acceptor.read(start), { code: 'wal_removed' });
+  });
+});
+
+test('removeWal: keeps what another member may still need', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    await acceptor.commit(late, early);
+
+    const { firstLsn } = await acceptor.remove(late);
+
+    equal(firstLsn, start);
+  });
+});
+
+test('removeWal: an acceptor starts again without the segments removed', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    await acceptor.commit(late, late);
+    await acceptor.remove(late);
+
+    await acceptor.restart();
+
+    const { flushLsn, firstLsn } = await acceptor.describe();
+    deepEqual([flushLsn, firstLsn], [late, lsn(start + fixtureSegmentSize)]);
+  });
+});
+
+async function filled(host: QuorumHost, end: Lsn): Promise<TestAcceptor> {
+  const acceptor = await new TestAcceptor(host).start();
+  await acceptor.create();
+  await acceptor.elect(1);
+  await acceptor.append(start, end);
+  return acceptor;
+}

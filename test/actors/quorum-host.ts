@@ -1,0 +1,191 @@
+/**
+ * A runtime with the quorum's actors on the test's own thread, a temporary directory for acceptors,
+ * and short ways to say things to them.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type AcceptorDescription,
+  type AcceptorMessage,
+  type ReadWalResult,
+} from '../../src/actors/acceptor/protocol.ts';
+import { lsn, lsnZero, parseLsn, type Lsn } from '../../src/base/lsn.ts';
+import { type AppendResult, type VoteResult } from '../../src/consensus/messages.ts';
+import { type Configuration } from '../../src/consensus/membership.ts';
+import { term, termZero, type TermHistory } from '../../src/consensus/term.ts';
+import { type LogEntry } from '../../src/io/log.ts';
+import { startRuntime, type Runtime } from '../../src/runtime/runtime.ts';
+import { fixtureSegmentSize, walFixture, type WalFixture } from '../postgres/wal-fixture.ts';
+import { disk, told } from './quorum-registry.ts';
+
+export const limits = { timeout_ms: 10_000 } as const;
+
+export interface QuorumHost {
+  readonly runtime: Runtime;
+  readonly directory: string;
+  readonly logged: readonly LogEntry[];
+}
+
+export async function withQuorum(body: (host: QuorumHost) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'quorum-'));
+  const logged: LogEntry[] = [];
+  told.length = 0;
+  Object.assign(disk, { room: Infinity, syncFails: false, syncs: 0 });
+  const runtime = await startRuntime({
+    behaviors: new URL('./quorum-registry.ts', import.meta.url),
+    threads: [],
+    log: (entry) => {
+      logged.push(entry);
+    },
+  });
+  try {
+    await body({ runtime, directory, logged });
+  } finally {
+    await runtime.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Ends of the fixture's records, in order. */
+export function recordEnds({ listing }: WalFixture): readonly Lsn[] {
+  return listing.map((line) => parseLsn(line.split('|')[1]!));
+}
+
+/** One acceptor whose timeline begins where the fixture does. */
+export class TestAcceptor {
+  readonly name: string;
+  readonly #host: QuorumHost;
+  readonly fixture: WalFixture;
+
+  constructor(host: QuorumHost, name = 't', fixture = walFixture(18)) {
+    this.#host = host;
+    this.name = name;
+    this.fixture = fixture;
+  }
+
+  get path(): string {
+    return `acceptor/${this.name}`;
+  }
+  get directory(): string {
+    return join(this.#host.directory, this.name);
+  }
+  get configuration(): Configuration {
+    return { generation: 1, members: [this.name], newMembers: null };
+  }
+
+  async start(): Promise<this> {
+    const options = { acceptor: this.name, timeline: 't', directory: this.directory };
+    await this.#host.runtime.spawn({
+      behavior: 'acceptor',
+      name: this.name,
+      options,
+      thread: null,
+    });
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    await this.#host.runtime.stopActor(this.path);
+  }
+
+  /** Starts anew from what is on disk. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  async create(startLsn = this.fixture.start): Promise<void> {
+    await this.#ask({
+      kind: 'createTimeline',
+      startLsn,
+      lastRecordStart: lsnZero,
+      major: this.fixture.major,
+      systemId: systemIdOf(this.fixture),
+      segmentSize: fixtureSegmentSize,
+      head: this.bytes(lsn(startLsn - (startLsn % fixtureSegmentSize)), startLsn),
+    });
+  }
+
+  /** Greets, votes and installs `number`: as a proposer does that won alone. */
+  async elect(number: number): Promise<VoteResult> {
+    await this.greet(this.configuration);
+    const vote = await this.vote(number);
+    const last = { term: term(number), start: vote.flushLsn };
+    await this.install([...vote.history, last], vote.flushLsn);
+    return vote;
+  }
+
+  async greet(configuration: Configuration): Promise<void> {
+    await this.#ask({ kind: 'greet', configuration });
+  }
+
+  vote(number: number): Promise<VoteResult> {
+    return this.#ask({ kind: 'vote', generation: 1, term: term(number) }) as Promise<VoteResult>;
+  }
+
+  install(history: TermHistory, start: Lsn): Promise<AppendResult> {
+    const newest = history.at(-1)!.term;
+    const message = { kind: 'installTerm', generation: 1, term: newest, start, history } as const;
+    return this.#ask(message) as Promise<AppendResult>;
+  }
+
+  append(begin: Lsn, end: Lsn, more: Partial<AppendOptions> = {}): Promise<AppendResult> {
+    return this.#ask({
+      kind: 'appendWal',
+      generation: 1,
+      term: term(more.term ?? 1),
+      begin,
+      bytes: more.bytes ?? this.bytes(begin, end),
+      commitLsn: more.commitLsn ?? lsnZero,
+      truncateLsn: more.truncateLsn ?? lsnZero,
+    }) as Promise<AppendResult>;
+  }
+
+  commit(commitLsn: Lsn, truncateLsn = lsnZero): Promise<AppendResult> {
+    return this.append(commitLsn, commitLsn, { commitLsn, truncateLsn });
+  }
+
+  read(from: Lsn, wait_ms = 0, bytesMax = 65_536): Promise<ReadWalResult> {
+    const message = { kind: 'readWal', from, bytesMax, wait_ms, term: null } as const;
+    return this.#ask(message) as Promise<ReadWalResult>;
+  }
+
+  describe(): Promise<AcceptorDescription> {
+    return this.#ask({ kind: 'describeAcceptor' }) as Promise<AcceptorDescription>;
+  }
+
+  copy(from: Lsn, size: number): Promise<{ readonly bytes: Uint8Array }> {
+    return this.#ask({ kind: 'copyWal', from, size }) as Promise<{ readonly bytes: Uint8Array }>;
+  }
+
+  remove(below: Lsn): Promise<{ readonly firstLsn: Lsn }> {
+    return this.#ask({ kind: 'removeWal', below }) as Promise<{ readonly firstLsn: Lsn }>;
+  }
+
+  /** The fixture's bytes of [begin, end). */
+  bytes(begin: Lsn, end: Lsn): Uint8Array {
+    const { start, bytes } = this.fixture;
+    return bytes.subarray(begin - start, end - start);
+  }
+
+  #ask(message: AcceptorMessage): Promise<unknown> {
+    const { runtime } = this.#host;
+    return runtime.ask(runtime.ref<AcceptorMessage>(this.path), message, limits);
+  }
+}
+
+interface AppendOptions {
+  readonly term: number;
+  readonly bytes: Uint8Array;
+  readonly commitLsn: Lsn;
+  readonly truncateLsn: Lsn;
+}
+
+export const birthHistory: TermHistory = [{ term: termZero, start: walFixture(18).start }];
+
+/** From the long header of the first page. */
+function systemIdOf({ bytes }: WalFixture): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return view.getBigUint64(24, true).toString();
+}

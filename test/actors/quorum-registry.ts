@@ -1,0 +1,43 @@
+/**
+ * Registry of the quorum's actors for tests: the acceptors' disk is the test's, and a stand-in for
+ * the compute notes what its proposer tells it.
+ */
+import { type ComputeMessage } from '../../src/actors/compute/protocol.ts';
+import { acceptorOn } from '../../src/actors/acceptor/acceptor.ts';
+import { proposer } from '../../src/actors/proposer/proposer.ts';
+import { walReceiver } from '../../src/actors/wal-receiver/wal-receiver.ts';
+import { type Behaviors } from '../../src/runtime/actor.ts';
+import { FaultyDisk } from './faulty-disk.ts';
+import { timelineDouble } from './timeline-double.ts';
+
+export const disk = new FaultyDisk();
+
+/** What owners were told, by all proposers of this test file. */
+export const told: string[] = [];
+const waiting = new Set<() => void>();
+
+/** Resolves once an owner was told something of that kind. */
+export async function toldOwner(kind: string): Promise<void> {
+  while (!told.includes(kind)) await new Promise<void>((resolve) => waiting.add(resolve));
+}
+
+const owner = {
+  name: 'compute',
+  mailboxMax: 64,
+  restart: 'permanent' as const,
+  start: (): null => null,
+  receive: (_context: unknown, _state: null, message: ComputeMessage): void => {
+    told.push(message.kind);
+    for (const resolve of waiting) resolve();
+    waiting.clear();
+  },
+  stop: (): void => undefined,
+};
+
+export const behaviors: Behaviors = {
+  acceptor: acceptorOn(disk),
+  proposer: proposer,
+  'wal-receiver': walReceiver,
+  timeline: timelineDouble,
+  compute: owner,
+};
