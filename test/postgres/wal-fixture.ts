@@ -10,7 +10,7 @@ import { WalReader, type WalReaderOptions } from '../../src/postgres/wal-reader.
 import { decodeRecord, imageBitsOf, WalRecord } from '../../src/postgres/wal-record.ts';
 
 export const fixtureSegmentSize = 2 ** 20;
-export const fixtureMajors = [15, 18] as const;
+export const fixtureMajors = [15, 16, 17, 18] as const;
 
 export interface WalFixture {
   readonly major: number;
