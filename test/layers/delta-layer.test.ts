@@ -1,7 +1,7 @@
 /** Delta files: what was written is found again, and nothing damaged is ever served. */
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { FamilyTable, keyFamily, type Key } from '../../src/base/key.ts';
+import { FamilyTable, keyBlock, keyFamily, type Key } from '../../src/base/key.ts';
 import { lsn } from '../../src/base/lsn.ts';
 import { DeltaCursor } from '../../src/layers/delta-cursor.ts';
 import { DeltaLayer, openDelta } from '../../src/layers/delta-layer.ts';
@@ -285,6 +285,31 @@ test('delta: any index with a fitting checksum is read or refused, never crashed
   }
 
   ok(refused > 1_000);
+});
+
+test('delta: a cursor reads many small segments at once', () => {
+  const families = new FamilyTable();
+  const layer = openLayer(families);
+  for (let block = 0; block < 1_000; block += 1)
+    layer.put(keyIn(families, { block }), lsn(10), true, textBytes(`block ${block}`));
+  const { bytes } = deltaFile(families, layer.cursor(), { begin: 0, end: 20 });
+  let reads = 0;
+  function readAt(offset: number, size: number): Uint8Array {
+    reads += 1;
+    return bytes.subarray(offset, offset + size);
+  }
+  const delta = openDelta(readAt, bytes.length, families);
+  reads = 0;
+
+  const blocks: number[] = [];
+  const cursor = new DeltaCursor(delta);
+  while (!cursor.ended) {
+    blocks.push(keyBlock(cursor.key));
+    cursor.advance();
+  }
+
+  deepEqual(blocks, [...Array(1_000).keys()]);
+  equal(reads, 1);
 });
 
 test('delta: a cursor refuses a damaged segment when it comes to it', () => {

@@ -207,6 +207,38 @@ test('layer map: a file that is not at hand is named, and not when the read ends
   equal(read(map, key, 30).outcome, 'complete');
 });
 
+test('layer map: files that end under an image, and ancestors under it, need not be at hand', () => {
+  const families = new FamilyTable();
+  const parent = emptyMap(families);
+  const key = keyIn(families, {});
+  parent.open.put(key, lsn(5), true, textBytes('parent'));
+  flush(parent, lsn(10));
+  const child = emptyMap(families, 11, { map: parent, lsn: lsn(10) });
+  child.open.put(key, lsn(20), false, textBytes('child'));
+  flush(child, lsn(20));
+  addImage(child, wholeKeySpace, lsn(20));
+  parent.entries[0]!.reader = null;
+  child.entries.find((entry) => entry.kind === 'delta')!.reader = null;
+
+  deepEqual(read(child, key, 30), { outcome: 'complete', seen: [[20, 'parent|child']] });
+  equal(read(child, key, 19).outcome, 'absent');
+});
+
+test('scan: an image of the whole range spares the ancestor', () => {
+  const families = new FamilyTable();
+  const parent = emptyMap(families);
+  const key = keyIn(families, {});
+  parent.open.put(key, lsn(5), true, textBytes('parent'));
+  flush(parent, lsn(10));
+  const child = emptyMap(families, 11, { map: parent, lsn: lsn(10) });
+  addImage(child, wholeKeySpace, lsn(12));
+  parent.entries[0]!.reader = null;
+
+  const found = findKeys({ map: child, range: wholeKeySpace, lsn: lsn(15) });
+
+  deepEqual(found, { kind: 'found', keys: [key] });
+});
+
 test('layer map: a plan lists only layers that may matter, newest first', () => {
   const families = new FamilyTable();
   const map = emptyMap(families);
