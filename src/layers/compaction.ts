@@ -25,7 +25,7 @@ export interface CompactionSettings {
 }
 
 /** Merge `inputs` (merge-cursor.ts) into deltas of `[begin, end)`, each up to `sizeMax` bytes. */
-export interface MergeTask {
+interface MergeTask {
   readonly kind: 'mergeDeltas';
   readonly inputs: readonly LayerDescription[];
   readonly begin: Lsn;
@@ -34,7 +34,7 @@ export interface MergeTask {
 }
 
 /** Write images that speak for `range` at `lsn`. They add to what there is and replace nothing. */
-export interface ImageTask {
+interface ImageTask {
   readonly kind: 'makeImages';
   readonly range: KeyRange;
   readonly lsn: Lsn;

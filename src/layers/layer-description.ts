@@ -14,7 +14,7 @@ import { ensure } from '../base/failure.ts';
 import { lsn as makeLsn, type Lsn } from '../base/lsn.ts';
 import { formatBound, parseBound, type KeyRange } from './key-range.ts';
 
-export type LayerKind = 'delta' | 'image';
+type LayerKind = 'delta' | 'image';
 
 /** What a file name says. */
 export interface LayerName {

@@ -31,7 +31,7 @@ import { chunkOf } from './version-list.ts';
  */
 export type ReadAt = (offset: number, size: number) => Uint8Array;
 
-export const LayerHeader = struct(
+const LayerHeader = struct(
   {
     magic: bytes(8),
     version: u16,
@@ -88,7 +88,7 @@ export interface LayerOptions extends LayerIdentity {
 }
 
 /** What the footer counts. */
-export interface LayerCounts {
+interface LayerCounts {
   readonly versions: number;
   readonly families: number;
   /** Delta: segments. Image: runs. */

@@ -14,7 +14,7 @@ import { ensure, Failure } from '../base/failure.ts';
 import { formatLsn, parseLsn, type Lsn } from '../base/lsn.ts';
 import { parseLayerName, type LayerDescription } from './layer-description.ts';
 
-export interface ManifestAncestor {
+interface ManifestAncestor {
   /** 32 hex digits. */
   readonly timeline: string;
   readonly lsn: Lsn;
@@ -70,9 +70,9 @@ export function decodeManifest(encoded: Uint8Array): Manifest {
 }
 
 /** A rule that every swap keeps. `committed` is what is there, `proposed` what shall be. */
-export type ManifestRule = (committed: Manifest, proposed: Manifest) => boolean;
+type ManifestRule = (committed: Manifest, proposed: Manifest) => boolean;
 
-export const manifestRules = {
+const manifestRules = {
   identityStays,
   generationNeverGoesBack,
   diskConsistentLsnNeverGoesBack,
