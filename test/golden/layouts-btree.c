@@ -1,6 +1,6 @@
 /*
  * Prints offset and size of the fields of the structs that src/postgres/redo declares for B-trees,
- * by the names used there: see generate-layouts-btree.sh.
+ * by the names used there: see generate-layouts-redo.sh.
  */
 #include "postgres.h"
 #include "access/itup.h"

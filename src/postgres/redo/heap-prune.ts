@@ -17,23 +17,27 @@ import { type BlockRecord } from '../page-value.ts';
 import { HeapTuple, tupleAt } from './heap-tuple.ts';
 
 /** `xl_heap_prune` up to 16; 16 adds a byte for logical decoding on standbys. */
-const HeapPrune = struct({ conflictXid: u32, redirects: u16, dead: u16 }, { size: 8 });
+export const HeapPrune = struct({ conflictXid: u32, redirects: u16, dead: u16 }, { size: 8 });
 /** `xl_heap_vacuum`, up to 16. */
-const HeapVacuum = struct({ unused: u16 }, { size: 2 });
+export const HeapVacuum = struct({ unused: u16 }, { size: 2 });
 /** `xl_heap_freeze_page`: a count of tuples in 15, of plans in 16. */
-const HeapFreezePage = struct({ conflictXid: u32, count: u16 }, { size: 6 });
+export const HeapFreezePage = struct({ conflictXid: u32, count: u16 }, { size: 6 });
 /** `xl_heap_freeze_tuple` of 15: a plan for one tuple. */
-const FreezeTuple = struct(
+export const FreezeTuple = struct(
   { xmax: u32, slot: u16, infomask2: u16, infomask: u16, flags: u8, pad: padding(1) },
   { size: 12 },
 );
 /** `xl_heap_freeze_plan` of 16, `xlhp_freeze_plan` from 17 on: a plan for `tuples` tuples. */
-const FreezePlan = struct(
+export const FreezePlan = struct(
   { xmax: u32, infomask2: u16, infomask: u16, flags: u8, pad: padding(1), tuples: u16 },
   { size: 12 },
 );
 /** `xl_heap_prune` from 17 on. */
-const HeapPruneFreeze = struct({ reason: u8, flags: u8 }, { size: 2 });
+export const HeapPruneFreeze = struct({ reason: u8, flags: u8 }, { size: 2 });
+/** `xlhp_freeze_plans`: what stands before the plans. */
+export const FreezePlans = struct({ plans: u16, pad: padding(2) }, { size: 4 });
+/** `xlhp_prune_items`: what stands before a list of slots. */
+export const PruneItems = struct({ count: u16 }, { size: 2 });
 /** `XLHP_*`: which parts the block data has, in this order. */
 const pruneFlags = {
   cleanupLock: 0x04,
@@ -49,10 +53,6 @@ const invalidXid = 0;
 
 const slotSize = 2;
 const redirectSize = 2 * slotSize;
-/** From 17 on: the count before a list of slots. */
-const countSize = 2;
-/** From 17 on: the count of plans and the padding that aligns the first. */
-const planCountSize = 4;
 
 /** `heap_xlog_prune`, up to 16: redirects, then dead, then as many unused as the data has. */
 export function redoPrune(page: DataView, record: BlockRecord): void {
@@ -111,21 +111,23 @@ export function redoFreezePlans(page: DataView, record: BlockRecord): void {
 export function redoPruneFreeze(page: DataView, record: BlockRecord): void {
   const { view } = record;
   const flags = HeapPruneFreeze.flags.get(view, record.main);
-  const plansAt = record.data + planCountSize;
-  const plans = (flags & pruneFlags.hasFreezePlans) !== 0 ? view.getUint16(record.data, true) : 0;
+  const plansAt = record.data + FreezePlans.size;
+  const plans =
+    (flags & pruneFlags.hasFreezePlans) !== 0 ? FreezePlans.plans.get(view, record.data) : 0;
   const plansEnd = plansAt + plans * FreezePlan.size;
   const redirectsAt = plans > 0 ? plansEnd : record.data;
   const redirects = listCount(record, flags & pruneFlags.hasRedirects, redirectsAt);
-  const deadAt = redirects > 0 ? redirectsAt + countSize + redirects * redirectSize : redirectsAt;
+  const deadAt =
+    redirects > 0 ? redirectsAt + PruneItems.size + redirects * redirectSize : redirectsAt;
   const dead = listCount(record, flags & pruneFlags.hasDead, deadAt);
-  const unusedAt = dead > 0 ? deadAt + countSize + dead * slotSize : deadAt;
+  const unusedAt = dead > 0 ? deadAt + PruneItems.size + dead * slotSize : deadAt;
   const unused = listCount(record, flags & pruneFlags.hasUnused, unusedAt);
-  const frozenAt = unused > 0 ? unusedAt + countSize + unused * slotSize : unusedAt;
+  const frozenAt = unused > 0 ? unusedAt + PruneItems.size + unused * slotSize : unusedAt;
   ensureList(record, frozenAt, 0);
 
-  setRedirects(page, view, redirectsAt + countSize, redirects);
-  setDead(page, view, deadAt + countSize, dead);
-  setUnused(page, view, unusedAt + countSize, unused);
+  setRedirects(page, view, redirectsAt + PruneItems.size, redirects);
+  setDead(page, view, deadAt + PruneItems.size, dead);
+  setUnused(page, view, unusedAt + PruneItems.size, unused);
   // Without a cleanup lock somebody may hold a pointer into a tuple: then nothing moves.
   if (redirects + dead + unused > 0)
     if ((flags & pruneFlags.cleanupLock) !== 0) repairFragmentation(page);
@@ -138,7 +140,7 @@ export function redoPruneFreeze(page: DataView, record: BlockRecord): void {
 function listCount(record: BlockRecord, present: number, at: number): number {
   if (present === 0) return 0;
   ensureList(record, at, 1);
-  return record.view.getUint16(at, true);
+  return PruneItems.count.get(record.view, at);
 }
 
 /** Executes the plans in [plansAt, plansEnd) on the slots that are listed from `slotsAt` on. */

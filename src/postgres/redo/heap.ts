@@ -72,13 +72,13 @@ export const updateFlags = {
 } as const;
 
 /** `xl_heap_confirm`. */
-const HeapConfirm = struct({ slot: u16 }, { size: 2 });
+export const HeapConfirm = struct({ slot: u16 }, { size: 2 });
 /** `xl_heap_lock` and `xl_heap_lock_updated`. */
 export const HeapLock = struct({ xmax: u32, slot: u16, infobits: u8, flags: u8 }, { size: 8 });
 /** `XLH_LOCK_*`. */
 export const lockFlags = { allFrozenCleared: 0x01 } as const;
 /** `xl_heap_inplace`. From 18 on invalidation messages follow, which no page needs. */
-const HeapInplace = struct({ slot: u16 }, { size: 2 });
+export const HeapInplace = struct({ slot: u16 }, { size: 2 });
 
 /** Largest tuple a page can hold (`MaxHeapTupleSize`), in bytes. */
 const tuple_bytes_max = 8_160;

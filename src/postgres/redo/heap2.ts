@@ -46,11 +46,11 @@ export const heap2Redo: Readonly<Partial<Record<number, Redo>>> = {
 };
 
 /** `xl_heap_visible`. */
-const HeapVisible = struct({ conflictXid: u32, flags: u8 }, { size: 5 });
+export const HeapVisible = struct({ conflictXid: u32, flags: u8 }, { size: 5 });
 /** `xl_heap_multi_insert`; the slots follow, unless the page starts empty. */
-const HeapMultiInsert = struct({ flags: u8, pad: padding(1), tuples: u16 }, { size: 4 });
+export const HeapMultiInsert = struct({ flags: u8, pad: padding(1), tuples: u16 }, { size: 4 });
 /** What `xl_multi_insert_tuple` has before its logged header: the size of the data after it. */
-const MultiInsertTuple = struct({ dataSize: u16 }, { size: 2 });
+export const MultiInsertTuple = struct({ dataSize: u16 }, { size: 2 });
 
 /** One record's redo where majors differ. */
 function byMajor(versions: Readonly<Partial<Record<number, Redo>>>): Redo {

@@ -1,6 +1,6 @@
 /**
  * The structs declared for B-trees and sequences against a C compiler's idea of them
- * (test/golden/generate-layouts-btree.sh).
+ * (test/golden/generate-layouts-redo.sh).
  */
 import { deepEqual } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
