@@ -6,14 +6,12 @@
  * control file; WAL from there on makes it consistent. Files that are page arrays end at their last
  * whole page: a base backup may catch one while it grows.
  */
-import { Failure } from '../base/failure.ts';
+import { ensure } from '../base/failure.ts';
 import { keyKinds, type KeyFamily, type KeyKind } from '../base/key.ts';
-import { forks } from './ingest/storage.ts';
-import { slruKinds, type SlruKind } from './ingest/slru-store.ts';
-import { tablespaces } from './ingest/tablespace.ts';
 import { type Major } from './major.ts';
 import { pageSize } from './page.ts';
-import { epochOf, fullXidBefore, xidOf } from './xid.ts';
+import { parseVersionedPath, type RelationFile, type TwoPhaseFile } from './relation-path.ts';
+import { epochOf, fullXidBefore } from './xid.ts';
 
 /**
  * What to do with a file:
@@ -46,40 +44,27 @@ export interface ImportContext {
 /** `RELSEG_SIZE`, in blocks: a relation fork is split into files of 1 GiB. */
 export const relationSegmentBlocks = 131_072;
 
-const forkNumbers: Readonly<Record<string, number>> = {
-  '': forks.main,
-  _fsm: forks.freeSpaceMap,
-  _vm: forks.visibilityMap,
-  _init: forks.init,
-};
-const slruDirectories: Readonly<Record<string, SlruKind>> = {
-  pg_xact: slruKinds.clog,
-  'pg_multixact/members': slruKinds.multixactMembers,
-  'pg_multixact/offsets': slruKinds.multixactOffsets,
-  pg_commit_ts: slruKinds.commitTimestamps,
-};
-/** Digits of a state file's name: an xid, from 17 on a full xid. */
-const twoPhaseDigits: Readonly<Record<Major, number>> = { 15: 8, 16: 8, 17: 16, 18: 16 };
-
-const relationPattern = /^(\d{1,10})(_fsm|_vm|_init)?(?:\.(\d{1,6}))?$/;
-const slruPattern = /^[0-9A-F]{4,6}$/;
-const directoryPattern = /^base\/(\d{1,10})$/;
-
 /** `path` is relative to the data directory, with `/`. Fails with `tablespace_unsupported`. */
 export function importAction(path: string, context: ImportContext): ImportAction {
-  const slash = path.lastIndexOf('/');
-  const directory = slash === -1 ? '' : path.slice(0, slash);
-  const name = path.slice(slash + 1);
-  if (path.startsWith('pg_tblspc/')) throw new Failure('tablespace_unsupported', { path });
+  ensure(!path.startsWith('pg_tblspc/'), 'tablespace_unsupported', { path });
   if (path === 'global/pg_control') return { kind: 'controlFile' };
   if (path === 'pg_logical/replorigin_checkpoint') return { kind: 'replicationOrigins' };
-  if (directory === 'pg_twophase') return twoPhaseFile(name, context);
-  const slru = slruDirectories[directory];
-  if (slru !== undefined) return slruFile(slru, name);
-  if (directory === 'global') return databaseFile(name, tablespaces.global, 0);
-  const database = directoryPattern.exec(directory);
-  if (database !== null) return databaseFile(name, tablespaces.default, Number(database[1]));
-  return ignored('not part of the versioned state');
+  const file = parseVersionedPath(path, context.major);
+  if (file === null) return ignored('not part of the versioned state');
+  switch (file.kind) {
+    case 'relation':
+      return file.backend === null ? relationFile(file) : ignored('a temporary relation');
+    case 'slru': {
+      const coordinates = { tablespace: file.slru, database: 0, relation: file.segment, fork: 0 };
+      return pages([keyKinds.slruBlock, keyKinds.slruSize], coordinates, 0);
+    }
+    case 'twoPhase':
+      return twoPhaseFile(file, context);
+    case 'relationMap':
+      return value(keyKinds.relationMap, file);
+    case 'databaseVersion':
+      return value(keyKinds.database, file);
+  }
 }
 
 /** Whole pages in a file of `size` bytes. */
@@ -87,61 +72,44 @@ export function importedPages(size: number): number {
   return Math.floor(size / pageSize);
 }
 
-function databaseFile(name: string, tablespace: number, database: number): ImportAction {
-  if (name === 'PG_VERSION' && database !== 0) {
-    return value(keyKinds.database, { tablespace, database });
-  }
-  if (name === 'pg_filenode.map') return value(keyKinds.relationMap, { tablespace, database });
-  const match = relationPattern.exec(name);
-  if (match === null) return ignored('no relation: a cache or a temporary file');
-  const [, relation, fork, segment] = match;
-  return pages(keyKinds.relationBlock, keyKinds.relationSize, {
-    coordinates: {
-      tablespace,
-      database,
-      relation: Number(relation),
-      fork: forkNumbers[fork ?? '']!,
-    },
-    firstBlock: Number(segment ?? 0) * relationSegmentBlocks,
-  });
+function relationFile({
+  tablespace,
+  database,
+  relation,
+  fork,
+  segment,
+}: RelationFile): ImportAction {
+  const coordinates = { tablespace, database, relation, fork };
+  const kinds = [keyKinds.relationBlock, keyKinds.relationSize] as const;
+  return pages(kinds, coordinates, segment * relationSegmentBlocks);
 }
 
-function slruFile(kind: SlruKind, name: string): ImportAction {
-  if (!slruPattern.test(name)) return ignored('no segment of an SLRU');
-  const relation = parseInt(name, 16);
-  return pages(keyKinds.slruBlock, keyKinds.slruSize, {
-    coordinates: { tablespace: kind, database: 0, relation, fork: 0 },
-    firstBlock: 0,
-  });
-}
-
-function twoPhaseFile(name: string, { major, nextXid }: ImportContext): ImportAction {
-  const digits = twoPhaseDigits[major];
-  if (name.length !== digits || !/^[0-9A-F]+$/.test(name)) return ignored('no state file');
-  const named = parseInt(name, 16);
-  const fullXid = digits === 16 ? named : fullXidBefore(named, nextXid);
-  const place = { tablespace: 0, database: 0, relation: epochOf(fullXid) };
-  return value(keyKinds.twoPhase, place, xidOf(fullXid));
+function twoPhaseFile({ xid, epoch }: TwoPhaseFile, { nextXid }: ImportContext): ImportAction {
+  const relation = epoch ?? epochOf(fullXidBefore(xid, nextXid));
+  return value(keyKinds.twoPhase, { tablespace: 0, database: 0, relation }, xid);
 }
 
 type Coordinates = Omit<KeyFamily, 'kind'>;
 
+/** `kinds`: of the blocks, and of their size. */
 function pages(
-  block: KeyKind,
-  size: KeyKind,
-  { coordinates, firstBlock }: { coordinates: Coordinates; firstBlock: number },
+  [block, size]: readonly [KeyKind, KeyKind],
+  coordinates: Coordinates,
+  firstBlock: number,
 ): ImportAction {
-  return {
-    kind: 'pages',
-    blocks: { kind: block, ...coordinates },
-    size: { kind: size, ...coordinates },
-    firstBlock,
-  };
+  const blocks = { kind: block, ...coordinates };
+  return { kind: 'pages', blocks, size: { kind: size, ...coordinates }, firstBlock };
 }
 
-function value(kind: KeyKind, place: Partial<Coordinates>, block = 0): ImportAction {
-  const none = { tablespace: 0, database: 0, relation: 0, fork: 0 };
-  return { kind: 'value', family: { kind, ...none, ...place }, block };
+interface Place {
+  readonly tablespace: number;
+  readonly database: number;
+  readonly relation?: number;
+}
+
+function value(kind: KeyKind, place: Place, block = 0): ImportAction {
+  const { tablespace, database, relation = 0 } = place;
+  return { kind: 'value', family: { kind, tablespace, database, relation, fork: 0 }, block };
 }
 
 function ignored(why: string): ImportAction {

@@ -19,6 +19,7 @@ import { assert } from '../base/assert.ts';
 import { ensure } from '../base/failure.ts';
 import { lsnZero, type Lsn } from '../base/lsn.ts';
 import { struct, u16, u32, u8 } from '../base/struct.ts';
+import { copyBytes } from './redo/page-bytes.ts';
 import { type WalRecord } from './wal-record.ts';
 
 export const valueTags = { image: 1, walImage: 2, record: 3, delta: 4 } as const;
@@ -137,7 +138,6 @@ export function writeRecordValue(
     view.setUint32(cursor, present ? number : noBlock, true);
     cursor += blockNumberSize;
   }
-  target.set(record.bytes.subarray(block.dataOffset, block.dataOffset + block.dataSize), cursor);
-  cursor += block.dataSize;
-  target.set(record.bytes.subarray(record.mainOffset, record.mainOffset + record.mainSize), cursor);
+  copyBytes(view, cursor, record.view, block.dataOffset, block.dataSize);
+  copyBytes(view, cursor + block.dataSize, record.view, record.mainOffset, record.mainSize);
 }

@@ -14,7 +14,8 @@ import {
 import { type WalRecord } from '../wal-record.ts';
 import { xidOf, xidPrecedes } from '../xid.ts';
 import { type MainData } from './main-data.ts';
-import { type Effect, type IngestState, unknownRecord } from './state.ts';
+import { unknownRecord } from './record-failure.ts';
+import { type Effect, type IngestState } from './state.ts';
 import { runEnd, type XidList } from './xid-list.ts';
 
 const ops: Readonly<Partial<Record<number, Effect>>> = { 0x00: zeroPage, 0x10: truncate };

@@ -9,7 +9,8 @@ import { ImageValue } from '../wal-image.ts';
 import { valueTags } from '../page-value.ts';
 import { type WalRecord } from '../wal-record.ts';
 import { ensureOwnTablespace } from './tablespace.ts';
-import { type Effect, type IngestState, unknownRecord } from './state.ts';
+import { unknownRecord } from './record-failure.ts';
+import { type Effect, type IngestState } from './state.ts';
 
 const ops: Readonly<Partial<Record<number, Effect>>> = {
   0x00: createByFileCopy,

@@ -3,7 +3,6 @@
  * blocks: only a flag says so (`heap_xlog_insert` and its neighbours in src/backend/access/heap).
  */
 import { keyKinds } from '../../base/key.ts';
-import { ensure } from '../../base/failure.ts';
 import { u16, u32, u8 } from '../../base/struct.ts';
 import {
   noHeapBlock,
@@ -12,9 +11,10 @@ import {
   visibilityMapBlock,
   writeVisibilityClear,
 } from '../redo/visibility-map.ts';
+import { relationForks } from '../relation-path.ts';
 import { type WalRecord } from '../wal-record.ts';
-import { type IngestState, whereIs } from './state.ts';
-import { forks } from './storage.ts';
+import { malformedRecord } from './record-failure.ts';
+import { type IngestState } from './state.ts';
 
 /** `XLOG_HEAP_OPMASK`: the fourth bit says that the page is initialised. */
 const opMask = 0x70;
@@ -66,7 +66,7 @@ export function ingestHeap2(state: IngestState, record: WalRecord): void {
 }
 
 function clear(state: IngestState, record: WalRecord, { flags, rules }: Clearing): void {
-  ensure(flags < record.mainSize, 'wal_record_malformed', whereIs(record));
+  if (flags >= record.mainSize) throw malformedRecord(record);
   const set = record.view.getUint8(record.mainOffset + flags);
   for (const { flag, block, bits } of rules) {
     if ((set & flag) === 0) continue;
@@ -84,7 +84,7 @@ function clearBits(state: IngestState, record: WalRecord, block: number, bits: n
     tablespace,
     database,
     relation,
-    forks.visibilityMap,
+    relationForks.visibilityMap,
   );
   const mapBlock = visibilityMapBlock(heapBlock);
   if (mapBlock >= state.blocks.size(map)) return;

@@ -9,7 +9,7 @@
  * A record's blocks are stored first, each as an image if the record has one that applies, else as
  * what redo needs of the record. What else it means depends on its resource manager.
  */
-import { ensure, Failure } from '../../base/failure.ts';
+import { Failure } from '../../base/failure.ts';
 import { keyKinds } from '../../base/key.ts';
 import { type Major } from '../major.ts';
 import { recordValueSize, writeRecordValue } from '../page-value.ts';
@@ -25,17 +25,15 @@ import { ingestMultixact } from './multixact.ts';
 import { ingestRelationMap } from './relation-map.ts';
 import { ingestReplicationOrigin } from './replication-origin.ts';
 import { ingestStandby } from './standby.ts';
-import { type Effect, IngestState, whereIs } from './state.ts';
+import { whereIs } from './record-failure.ts';
+import { type Effect, IngestState } from './state.ts';
 import { ingestStorage } from './storage.ts';
 import { ensureOwnTablespace, ingestTablespace } from './tablespace.ts';
 import { type Tip } from './tip.ts';
 import { ingestTransaction } from './transaction.ts';
 import { ingestXlog } from './xlog.ts';
 
-/**
- * What the records of a manager mean beyond their blocks. A manager that is not here has blocks
- * only, and is taken if there is redo for it: otherwise its pages could never be read.
- */
+/** What the records of a manager mean beyond their blocks. */
 const effects: Readonly<Partial<Record<number, Effect>>> = {
   [ids.xlog]: ingestXlog,
   [ids.transaction]: ingestTransaction,
@@ -52,6 +50,15 @@ const effects: Readonly<Partial<Record<number, Effect>>> = {
   [ids.replicationOrigin]: ingestReplicationOrigin,
   [ids.logicalMessage]: blocksOnly, // a message is for decoders: it changes nothing
 };
+
+/**
+ * By manager id. A manager without effects of its own is taken if there is redo for its pages:
+ * otherwise they could never be read. Any other is missing here.
+ */
+const effectOf: readonly (Effect | undefined)[] = Array.from(
+  { length: customManagerMin },
+  (_, id) => effects[id] ?? (redoTables[id] === undefined ? undefined : blocksOnly),
+);
 
 export class Ingest {
   readonly #state: IngestState;
@@ -75,7 +82,8 @@ export class Ingest {
    * `tablespace_unsupported`, `wal_record_unknown` or `wal_record_malformed` (all name the record).
    */
   record(record: WalRecord): void {
-    const effect = effects[record.rmgr] ?? pageManagerEffect(record);
+    const effect = effectOf[record.rmgr];
+    if (effect === undefined) throw unsupportedManager(record);
     const state = this.#state;
     state.checkpoint.passXid(record.xid);
     for (let id = 0; id < record.blockCount; id += 1) {
@@ -108,17 +116,11 @@ function storeBlock(state: IngestState, record: WalRecord, id: number, block: Re
   state.blocks.put(family, block.block, record.end, hasImage || block.willInit, value);
 }
 
-/** Refuses the managers whose pages could not be rebuilt. */
-function pageManagerEffect(record: WalRecord): Effect {
-  ensure(record.rmgr < customManagerMin, 'resource_manager_unsupported', {
-    manager: 'an extension',
-    ...whereIs(record),
-  });
-  if (redoTables[record.rmgr] !== undefined) return blocksOnly;
-  throw new Failure('resource_manager_unsupported', {
-    manager: managerName(record.rmgr),
-    ...whereIs(record),
-  });
+/** The manager's pages could not be rebuilt. */
+function unsupportedManager(record: WalRecord): Failure {
+  const isCustom = record.rmgr >= customManagerMin;
+  const manager = isCustom ? 'an extension' : managerName(record.rmgr);
+  return new Failure('resource_manager_unsupported', { manager, ...whereIs(record) });
 }
 
 function managerName(id: number): string {

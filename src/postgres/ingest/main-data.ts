@@ -3,10 +3,10 @@
  *
  * A cursor reused for every record. Whatever is read too far fails with `wal_record_malformed`.
  */
-import { ensure } from '../../base/failure.ts';
-import { formatLsn, type Lsn } from '../../base/lsn.ts';
+import { type Lsn } from '../../base/lsn.ts';
 import { i64, lsnField, u16, u32, u64, u8, type FieldType } from '../../base/struct.ts';
 import { WalRecord } from '../wal-record.ts';
+import { malformedRecord } from './record-failure.ts';
 
 export class MainData {
   #record = new WalRecord();
@@ -47,11 +47,7 @@ export class MainData {
   /** Skips `size` bytes and returns where they begin in the record's `bytes`. */
   skip(size: number): number {
     const at = this.#at;
-    ensure(size >= 0 && at + size <= this.#end, 'wal_record_malformed', {
-      lsn: formatLsn(this.#record.start),
-      rmgr: this.#record.rmgr,
-      info: this.#record.info,
-    });
+    if (size < 0 || at + size > this.#end) throw malformedRecord(this.#record);
     this.#at = at + size;
     return at;
   }

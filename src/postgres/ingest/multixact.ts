@@ -7,7 +7,6 @@
  * it to the next record, and zero the next page only then: a page we had to make early is remembered
  * so that its own record does not wipe it.
  */
-import { ensure } from '../../base/failure.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import {
   multixactMembersPerPage,
@@ -22,7 +21,8 @@ import { type WalRecord } from '../wal-record.ts';
 import { firstMultixact, multixactPrecedes } from '../xid.ts';
 import { readPageNumber } from './clog.ts';
 import { slruPagesPerSegment } from './slru-store.ts';
-import { type Effect, type IngestState, unknownRecord, whereIs } from './state.ts';
+import { malformedRecord, unknownRecord } from './record-failure.ts';
+import { type Effect, type IngestState } from './state.ts';
 
 const ops: Readonly<Partial<Record<number, Effect>>> = {
   0x00: zeroOffsetsPage,
@@ -118,7 +118,7 @@ function recordMembers(state: IngestState, record: WalRecord, added: NewMembers)
     for (let each = 0; each < count; each += 1) {
       const at = added.members + (first + each) * memberSize;
       const status = view.getUint32(at + 4, true);
-      ensure(status <= statusMax, 'wal_record_malformed', whereIs(record));
+      if (status > statusMax) throw malformedRecord(record);
       setMember(state.scratch.view, each, view.getUint32(at, true), status);
     }
     const page = Math.floor(offset / multixactMembersPerPage);

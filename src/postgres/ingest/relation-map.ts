@@ -2,12 +2,12 @@
  * The RelationMap resource manager: which files the mapped catalogs of a database are in
  * (`relmap_redo`, src/backend/utils/cache/relmapper.c).
  */
-import { ensure } from '../../base/failure.ts';
 import { keyKinds, makeKey } from '../../base/key.ts';
 import { type Major } from '../major.ts';
 import { type WalRecord } from '../wal-record.ts';
 import { ensureOwnTablespace } from './tablespace.ts';
-import { type IngestState, unknownRecord, whereIs } from './state.ts';
+import { malformedRecord, unknownRecord } from './record-failure.ts';
+import { type IngestState } from './state.ts';
 
 const updateOp = 0x00;
 /** Size of `RelMapFile`: 62 mappings until 15, 64 from 16. */
@@ -20,7 +20,7 @@ export function ingestRelationMap(state: IngestState, record: WalRecord): void {
   const database = data.u32();
   const tablespace = data.u32();
   const size = data.u32();
-  ensure(size === mapSize[state.major], 'wal_record_malformed', whereIs(record));
+  if (size !== mapSize[state.major]) throw malformedRecord(record);
   ensureOwnTablespace(tablespace, record);
   const family = state.tip.families.id(keyKinds.relationMap, tablespace, database, 0, 0);
   state.tip.put(makeKey(family, 0), record.end, true, data.bytes(size));

@@ -10,7 +10,8 @@ import { keyKinds, makeKey, type Key } from '../../base/key.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { lsnField } from '../../base/struct.ts';
 import { type WalRecord } from '../wal-record.ts';
-import { type Effect, type IngestState, unknownRecord } from './state.ts';
+import { unknownRecord } from './record-failure.ts';
+import { type Effect, type IngestState } from './state.ts';
 
 /** The `tablespace` of auxFile keys that hold an origin's progress. */
 export const originClass = 1;

@@ -3,7 +3,8 @@
  * (src/backend/storage/ipc/standby.c). Only the xid counters matter to a timeline.
  */
 import { type WalRecord } from '../wal-record.ts';
-import { type Effect, type IngestState, unknownRecord } from './state.ts';
+import { unknownRecord } from './record-failure.ts';
+import { type Effect, type IngestState } from './state.ts';
 
 const ops: Readonly<Partial<Record<number, Effect>>> = {
   0x00: nothing, // LOCK: held by transactions that end with their server

@@ -2,8 +2,6 @@
  * IngestState: what the effects of records work on, one per timeline. Everything in it is a cache of
  * the tip, or a buffer.
  */
-import { formatLsn } from '../../base/lsn.ts';
-import { Failure, type FailureValues } from '../../base/failure.ts';
 import { type Major } from '../major.ts';
 import { type WalRecord } from '../wal-record.ts';
 import { BlockStore } from './block-store.ts';
@@ -44,13 +42,3 @@ export class IngestState {
 
 /** Turns one record of a resource manager into puts, beyond those of its blocks. */
 export type Effect = (state: IngestState, record: WalRecord) => void;
-
-/** A record that its resource manager of this major does not write. */
-export function unknownRecord(record: WalRecord): Failure {
-  return new Failure('wal_record_unknown', whereIs(record));
-}
-
-/** What a failure says about the record that raised it. */
-export function whereIs(record: WalRecord): FailureValues {
-  return { lsn: formatLsn(record.start), rmgr: record.rmgr, info: record.info };
-}

@@ -16,14 +16,14 @@ import {
   visibilityTruncateSize,
   writeVisibilityTruncate,
 } from '../redo/visibility-map.ts';
+import { relationForks } from '../relation-path.ts';
 import { RelationLocator, type WalRecord } from '../wal-record.ts';
 import { ensureOwnTablespace } from './tablespace.ts';
-import { type Effect, type IngestState, unknownRecord } from './state.ts';
+import { unknownRecord } from './record-failure.ts';
+import { type Effect, type IngestState } from './state.ts';
 
 const ops: Readonly<Partial<Record<number, Effect>>> = { 0x10: create, 0x20: truncate };
 
-/** Fork numbers (src/include/common/relpath.h). */
-export const forks = { main: 0, freeSpaceMap: 1, visibilityMap: 2, init: 3 } as const;
 /** `SMGR_TRUNCATE_…`. */
 const truncateFlags = { main: 1, visibilityMap: 2, freeSpaceMap: 4 } as const;
 
@@ -35,7 +35,7 @@ export function ingestStorage(state: IngestState, record: WalRecord): void {
 
 /** Drops all forks of the relation whose `RelFileLocator` is at `at` in the record. */
 export function dropRelation(state: IngestState, record: WalRecord, at: number): void {
-  for (const fork of Object.values(forks)) {
+  for (const fork of Object.values(relationForks)) {
     state.blocks.drop(forkFamily(state, record, at, fork), record.end);
   }
 }
@@ -55,15 +55,15 @@ function truncate(state: IngestState, record: WalRecord): void {
   const blocks = data.u32();
   const locator = data.skip(RelationLocator.size);
   const flags = data.u32();
-  const main = forkFamily(state, record, locator, forks.main);
+  const main = forkFamily(state, record, locator, relationForks.main);
   state.blocks.create(main, record.end);
   if ((flags & truncateFlags.main) !== 0) state.blocks.truncate(main, record.end, blocks);
   if ((flags & truncateFlags.freeSpaceMap) !== 0) {
-    const family = forkFamily(state, record, locator, forks.freeSpaceMap);
+    const family = forkFamily(state, record, locator, relationForks.freeSpaceMap);
     truncateFreeSpaceMap(state, record.end, family, blocks);
   }
   if ((flags & truncateFlags.visibilityMap) !== 0) {
-    const family = forkFamily(state, record, locator, forks.visibilityMap);
+    const family = forkFamily(state, record, locator, relationForks.visibilityMap);
     truncateVisibilityMap(state, record.end, family, blocks);
   }
 }

@@ -5,7 +5,8 @@
 import { checkpointSize, decodeCheckpoint, type Checkpoint } from '../checkpoint.ts';
 import { type WalRecord } from '../wal-record.ts';
 import { changeCommitTimestamps } from './commit-timestamp.ts';
-import { type Effect, type IngestState, unknownRecord } from './state.ts';
+import { unknownRecord } from './record-failure.ts';
+import { type Effect, type IngestState } from './state.ts';
 
 const ops: Readonly<Partial<Record<number, Effect>>> = {
   0x00: shutdownCheckpoint,
