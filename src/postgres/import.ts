@@ -10,7 +10,7 @@ import { ensure } from '../base/failure.ts';
 import { keyKinds, type KeyFamily, type KeyKind } from '../base/key.ts';
 import { type Major } from './major.ts';
 import { pageSize } from './page.ts';
-import { parseVersionedPath, type RelationFile, type TwoPhaseFile } from './relation-path.ts';
+import { parseVersionedPath, type RelationFile, type VersionedFile } from './relation-path.ts';
 import { epochOf, fullXidBefore } from './xid.ts';
 
 /**
@@ -83,6 +83,8 @@ function relationFile({
   const kinds = [keyKinds.relationBlock, keyKinds.relationSize] as const;
   return pages(kinds, coordinates, segment * relationSegmentBlocks);
 }
+
+type TwoPhaseFile = Extract<VersionedFile, { kind: 'twoPhase' }>;
 
 function twoPhaseFile({ xid, epoch }: TwoPhaseFile, { nextXid }: ImportContext): ImportAction {
   const relation = epoch ?? epochOf(fullXidBefore(xid, nextXid));
