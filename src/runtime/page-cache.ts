@@ -4,7 +4,7 @@
  *
  * Set-associative: an address hashes to a set of 8 slots, told apart by tags that lie in one cache
  * line. A slot's sequence number is odd while it is written: a reader that sees it odd, or changed
- * after copying, has missed.
+ * after copying, has missed. (That a load does not pass an earlier load is x86-64's promise.)
  *
  * ```
  * tags       i32 × slots          hash of the address, 0 = empty
@@ -14,7 +14,8 @@
  * ```
  *
  * A page made at LSN `from` is what the block is until the LSN `until` of the next record that
- * changes it, infinity while there is none.
+ * changes it, infinity while there is none. `from` is below `until` always, so a page serves every
+ * request whose floor is below its `until`.
  */
 import { assert } from '../base/assert.ts';
 import { type KeyFamily } from '../base/key.ts';
@@ -91,20 +92,22 @@ export class PageCache {
     const at = slot * words;
     const sequence = Atomics.load(this.#words, at + word.sequence);
     if ((sequence & 1) !== 0 || !this.#holds(slot, address)) return false;
-    const from = this.#doubles[slot * doubles + double.from]!;
-    const until = this.#doubles[slot * doubles + double.until]!;
-    if (from < floor && until <= floor) return false;
+    if (this.#doubles[slot * doubles + double.until]! <= floor) return false;
     target.set(this.#pages.subarray(slot * pageSize, (slot + 1) * pageSize), offset);
     if (Atomics.load(this.#words, at + word.sequence) !== sequence) return false;
     this.#words[at + word.used] = 1;
     return true;
   }
 
-  /** Keeps a page made at `from`: what the block is until `supersede` says otherwise. Writer only. */
+  /**
+   * Keeps a page made at `from`: what the block is until `supersede` says otherwise. Not kept when the
+   * cache knows that it has changed since. Writer only.
+   */
   insert(address: PageAddress, from: Lsn, page: Uint8Array): void {
     assert(page.length === pageSize, 'a page is 8192 bytes');
     const tag = tagOf(address.timeline, address.family, address.block);
     const found = this.#find(tag, address);
+    if (found !== -1 && this.#knowsNewer(found, from)) return;
     const slot = found === -1 ? this.#victim(tag) : found;
     const at = slot * words;
     Atomics.add(this.#words, at + word.sequence, 1);
@@ -122,9 +125,17 @@ export class PageCache {
     if (slot === -1) return;
     const until = slot * doubles + double.until;
     if (this.#doubles[until]! <= at) return;
+    if (this.#doubles[slot * doubles + double.from]! >= at) return; // the page has that change
     Atomics.add(this.#words, slot * words + word.sequence, 1);
     this.#doubles[until] = at;
     Atomics.add(this.#words, slot * words + word.sequence, 1);
+  }
+
+  /** A newer version is held, or the version held is known to have changed after `from`. */
+  #knowsNewer(slot: number, from: Lsn): boolean {
+    const until = this.#doubles[slot * doubles + double.until]!;
+    const changed = until === Number.POSITIVE_INFINITY ? -1 : until;
+    return Math.max(this.#doubles[slot * doubles + double.from]!, changed) > from;
   }
 
   #find(tag: number, address: PageAddress): number {
@@ -145,7 +156,7 @@ export class PageCache {
       held[at + word.fork] === family.fork &&
       held[at + word.kind] === family.kind &&
       held[at + word.tablespace] === (family.tablespace | 0) &&
-      held[at + word.timeline] === timeline
+      held[at + word.timeline] === (timeline | 0)
     );
   }
 

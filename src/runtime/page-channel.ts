@@ -3,9 +3,11 @@
  *
  * One channel has one asker, which has no event loop, and one server, which has. A request is written
  * in place, a bell rung; the server, woken by the bell, fills the pages in place and wakes the asker.
+ * The state word carries the request's number too, so that an answer to a request that was given up
+ * can never pass for the answer to the next one.
  *
  * ```
- * i32 × 16   state, timeline, kind, tablespace, database, relation, fork, first block, count,
+ * i32 × 16   number × 4 + state, timeline, kind, tablespace, database, relation, fork, first block, count,
  *            size of the failure text
  * f64        floor, at byte 64
  * text       failure, 1024 bytes, at byte 128
@@ -26,6 +28,8 @@ const textAt = 128;
 const textMax = 1_024;
 
 const states = { idle: 0, requested: 1, done: 2, failed: 3 } as const;
+const stateBits = 2;
+const stateMask = 3;
 const at = {
   state: 0,
   timeline: 1,
@@ -66,12 +70,15 @@ export class PageAsker {
   readonly #floor: Float64Array;
   readonly #bytes: Uint8Array;
   readonly #bell: Int32Array;
+  /** Of the last request, modulo 2^30. */
+  #number: number;
 
   constructor(memory: SharedArrayBuffer, bell: SharedArrayBuffer) {
     this.#fields = new Int32Array(memory, 0, 16);
     this.#floor = new Float64Array(memory, floorAt, 1);
     this.#bytes = new Uint8Array(memory);
     this.#bell = new Int32Array(bell);
+    this.#number = Atomics.load(this.#fields, at.state) >> stateBits; // a predecessor's last
   }
 
   /**
@@ -82,12 +89,19 @@ export class PageAsker {
     const fields = this.#fields;
     assert(request.count > 0 && request.count <= channelPagesMax, 'a request fits its channel');
     this.#write(request);
-    Atomics.store(fields, at.state, states.requested);
+    this.#number += 1;
+    const requested = (this.#number << stateBits) | states.requested;
+    Atomics.store(fields, at.state, requested);
     Atomics.add(this.#bell, 0, 1);
     Atomics.notify(this.#bell, 0);
-    const outcome = Atomics.wait(fields, at.state, states.requested, timeout_ms);
-    if (outcome === 'timed-out') throw this.#giveUp(timeout_ms);
-    const state = Atomics.exchange(fields, at.state, states.idle);
+    const outcome = Atomics.wait(fields, at.state, requested, timeout_ms);
+    const idle = requested ^ states.requested;
+    const settled = Atomics.exchange(fields, at.state, idle);
+    if (settled === requested) {
+      assert(outcome === 'timed-out', 'an asker is woken by an answer');
+      throw new Failure('pages_timed_out', { timeout_ms });
+    }
+    const state = settled & stateMask;
     if (state === states.failed) throw new Failure('pages_refused', { reason: this.#readText() });
     assert(state === states.done, 'a request ends done or failed');
     return this.#bytes.subarray(pagesAt, pagesAt + request.count * pageSize);
@@ -106,22 +120,21 @@ export class PageAsker {
     this.#floor[0] = floor;
   }
 
-  #giveUp(timeout_ms: number): Failure {
-    Atomics.store(this.#fields, at.state, states.idle);
-    return new Failure('pages_timed_out', { timeout_ms });
-  }
-
   #readText(): string {
     const size = this.#fields[at.textSize]!;
     return new TextDecoder().decode(this.#bytes.slice(textAt, textAt + size));
   }
 }
 
-/** The server's end: a request as it was written, and the memory its pages go to. */
+/**
+ * The server's end: a request as it was written, and the memory its pages go to. `waiting` picks the
+ * request up; `finish` and `refuse` settle the one picked up last.
+ */
 export class PageChannel {
   readonly #fields: Int32Array;
   readonly #floor: Float64Array;
   readonly #bytes: Uint8Array;
+  #picked = 0;
 
   constructor(memory: SharedArrayBuffer) {
     this.#fields = new Int32Array(memory, 0, 16);
@@ -130,13 +143,14 @@ export class PageChannel {
   }
 
   get waiting(): boolean {
-    return Atomics.load(this.#fields, at.state) === states.requested;
+    this.#picked = Atomics.load(this.#fields, at.state);
+    return (this.#picked & stateMask) === states.requested;
   }
 
   get request(): PageRequest {
     const fields = this.#fields;
     return {
-      timeline: fields[at.timeline]!,
+      timeline: fields[at.timeline]! >>> 0,
       family: {
         kind: fields[at.kind]! as KeyKind,
         tablespace: fields[at.tablespace]! >>> 0,
@@ -167,11 +181,13 @@ export class PageChannel {
     this.#settle(states.failed);
   }
 
-  /** An asker that gave up meanwhile is idle, and stays so. */
+  /** An asker that gave up meanwhile is idle or waits for another request, and stays so. */
   #settle(state: number): void {
     const fields = this.#fields;
-    Atomics.compareExchange(fields, at.state, states.requested, state);
-    Atomics.notify(fields, at.state);
+    assert((this.#picked & stateMask) === states.requested, 'a request is picked up, then settled');
+    const settled = (this.#picked & ~stateMask) | state;
+    const before = Atomics.compareExchange(fields, at.state, this.#picked, settled);
+    if (before === this.#picked) Atomics.notify(fields, at.state);
   }
 }
 
