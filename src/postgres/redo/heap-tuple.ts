@@ -46,7 +46,7 @@ export const infomask = {
 } as const;
 
 /** `t_infomask2`. */
-export const infomask2 = { keysUpdated: 0x2000, hotUpdated: 0x4000 } as const;
+const infomask2 = { keysUpdated: 0x2000, hotUpdated: 0x4000 } as const;
 
 /** Slots that are no slots: `SpecTokenOffsetNumber`, `MovedPartitionsOffsetNumber`. */
 export const specialSlots = { speculativeToken: 0xfffe, movedPartitions: 0xfffd } as const;
