@@ -30,7 +30,7 @@ export type BlockNumber = number & { readonly [brand]: 'BlockNumber' };
  * | checkpoint | 0 | 0 | 0 | 0 | 0 | the CheckPoint struct as of this LSN |
  * | controlFile | 0 | 0 | 0 | 0 | 0 | pg_control as imported |
  * | twoPhase | 0 | 0 | xid epoch | 0 | xid | state file bytes; empty = gone |
- * | auxFile | 0 | 0 | path number | 0 | 0 | reserved |
+ * | auxFile | class | 0 | number | 0 | 0 | class 1: LSN to which that replication origin is applied |
  */
 export const keyKinds = {
   relationBlock: 0,

@@ -8,9 +8,12 @@ import { type Lsn } from '../../base/lsn.ts';
 import { u32 } from '../../base/struct.ts';
 import { type WalRecord } from '../wal-record.ts';
 import { epochOf } from '../xid.ts';
+import { advanceOrigin } from './replication-origin.ts';
 import { type IngestState } from './state.ts';
 
 const crcSize = u32.size;
+/** Offset of `xl_xact_prepare.origin_lsn`, the same in majors 15 to 18. */
+const originLsnAt = 56;
 const nothing = new Uint8Array(0);
 
 /** `XLOG_XACT_PREPARE`: the record is the file, but for its checksum. */
@@ -20,6 +23,11 @@ export function prepare(state: IngestState, record: WalRecord): void {
   file.set(record.bytes.subarray(mainOffset, mainOffset + mainSize));
   state.scratch.view.setUint32(mainSize, crc32c(file, 0, mainSize), true);
   state.tip.put(twoPhaseKey(state, record.xid), record.end, true, file);
+  if (record.origin !== 0) {
+    const data = state.data.open(record);
+    data.skip(originLsnAt);
+    advanceOrigin(state, record.end, record.origin, data.lsn());
+  }
 }
 
 /** `PrepareRedoRemove`. */

@@ -73,6 +73,27 @@ test('checkpoint: a shutdown one is believed exactly', () => {
   deepEqual(storedCheckpoint(tip, 15), exact);
 });
 
+test('checkpoint: an online one says which transaction is the oldest active', () => {
+  const { tip, ingest } = timeline(15);
+  const online = checkpoint({ oldestActiveXid: 690, time_s: 1_234 });
+
+  ingest.record(walRecord({ rmgr: xlog, info: 0x10, main: encodeCheckpoint(online, 15) }));
+
+  const { oldestActiveXid, time_s } = storedCheckpoint(tip, 15);
+  deepEqual([oldestActiveXid, time_s], [690, 1_234]);
+});
+
+test('checkpoint: a commit of one prepared before a shutdown moves the newest commit', () => {
+  const newest = { oldestCommitTsXid: 600, newestCommitTsXid: 695 };
+  const { tip, ingest } = timeline(15, { nextXid: 700, ...newest });
+  const main = words(0, 0, 0x10, 698); // time, xinfo: was prepared, by xid
+
+  ingest.record(walRecord({ rmgr: transaction, info: 0xb0, main }));
+
+  const { nextXid, newestCommitTsXid } = storedCheckpoint(tip, 15);
+  deepEqual([nextXid, newestCommitTsXid], [700, 698]);
+});
+
 test('checkpoint: running transactions pass xids that have written nothing', () => {
   const { tip, ingest } = timeline(15, { nextXid: 5_000 });
   const running = words(1, 0, 0, 6_000, 5_990, 5_999, 5_990);

@@ -122,6 +122,16 @@ test('multixact: an offsets page made early is not wiped by its own record', () 
   equal(new DataView(page.buffer).getUint32(0, true), 42);
 });
 
+test('multixact: the xids of its members are passed', () => {
+  const { ingest } = timeline(15, { nextXid: 5_000 });
+
+  ingest.record(
+    walRecord({ rmgr: multixact, info: 0x20, main: words(1, 1, 2, 5_007, 0, 4_000, 4) }),
+  );
+
+  equal(ingest.nextXid, 5_008);
+});
+
 test('commit timestamps: a truncation moves the oldest and drops segments', () => {
   const { tip, ingest } = timeline(15, { oldestCommitTsXid: 10, newestCommitTsXid: 100_000 });
   for (const page of [0, 32]) {

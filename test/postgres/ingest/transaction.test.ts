@@ -103,6 +103,18 @@ test('transaction: a prepared one is its record and a checksum, until it ends', 
   equal(tip.value(state, preparedXid)!.length, 0);
 });
 
+test('transaction: a prepared one from another server moves its origin', () => {
+  const { tip, ingest } = timeline(18);
+  const header = concat(new Uint8Array(56), fields([u64, 0x6_0000_0060], [i64, 5]));
+
+  ingest.record(
+    walRecord({ rmgr: transaction, info: prepare, xid: preparedXid, origin: 4, main: header }),
+  );
+
+  const origin = tip.value(family(keyKinds.auxFile, { tablespace: 1, relation: 4 }))!;
+  equal(originProgress(origin), lsn(0x6_0000_0060));
+});
+
 test('transaction: an origin never goes back, unless it is forced', () => {
   const { tip, ingest } = timeline(15);
   const origin = family(keyKinds.auxFile, { tablespace: 1, relation: 3 });
