@@ -66,8 +66,9 @@ interface ProposerShell {
   reign: number;
   owner: string | null;
   run: number;
-  /** The election under way. */
+  /** The election under way, and what went wrong last meanwhile, in words. */
   elect: Elect | null;
+  trouble: string | null;
   appends: PendingAppend[];
   /** `follow` until its stream is open. */
   follow: Follow | null;
@@ -110,6 +111,7 @@ function start(context: ProposerContext, options: ProposerOptions): Shell {
     owner: null,
     run: 0,
     elect: null,
+    trouble: null,
     appends: [],
     follow: null,
     followSince_ms: 0,
@@ -217,6 +219,7 @@ function onElect(context: ProposerContext, shell: Shell, asked: Elect): void {
   shell.owner = owner;
   shell.run = run;
   shell.elect = asked;
+  shell.trouble = null;
   context.after(timeout_ms, { kind: 'deadlineDue', of: 'elect', reign: shell.reign });
   perform(context, shell, campaign(configuration));
 }
@@ -398,7 +401,9 @@ function onMemberFailed(context: ProposerContext, shell: Shell, message: MemberF
   const { core, links, options } = shell;
   if (core === null || core.phase === 'fenced' || !links.isCurrent(acceptor, attempt)) return;
   const failure = failureFromData(message.failure);
-  context.log('warn', 'an acceptor is lost', { acceptor, failure: failure.message });
+  if (shell.trouble !== failure.message)
+    context.log('warn', 'an acceptor is lost', { acceptor, failure: failure.message });
+  shell.trouble = failure.message;
   links.renew(acceptor);
   if (failure.kind === 'fenced') {
     fence(context, shell, failure);
@@ -423,8 +428,7 @@ function onDeadlineDue(context: ProposerContext, shell: Shell, message: Deadline
     if (shell.release !== null) finishRelease(context, shell, shell.release);
     return;
   }
-  const lost = shell.core?.members.filter(({ phase }) => phase === 'lost') ?? [];
-  refuseElect(context, shell, new Failure('quorum_unreachable', { lost: lost.length }));
+  refuseElect(context, shell, new Failure('quorum_unreachable', { why: shell.trouble }));
 }
 
 /** Does what was decided, in order. */
