@@ -33,18 +33,18 @@ test('proposer: a commit waits while no majority is there, and returns when it i
   await withCluster(['a'], async ({ cluster, client }) => {
     await client.query('create table t (a int)');
     await cluster.stopAcceptor('a');
-    let returned = false;
+    const insert = { returned: false };
 
-    const insert = client.query('insert into t values (1)').then(() => {
-      returned = true;
+    const done = client.query('insert into t values (1)').then(() => {
+      insert.returned = true;
     });
     const observer = await cluster.server.connect();
     const waits = "select 1 from pg_stat_activity where wait_event = 'SyncRep'";
-    while (!returned && (await observer.query(waits)).rows.length === 0);
+    while (!insert.returned && (await observer.query(waits)).rows.length === 0);
     await observer.query('select pg_sleep(0.1)'); // whoever acknowledges too early has done so now
-    const early = returned;
+    const early = insert.returned;
     await cluster.startAcceptor('a');
-    await insert;
+    await done;
 
     equal(early, false);
   });

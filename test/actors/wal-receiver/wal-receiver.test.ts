@@ -1,0 +1,124 @@
+/**
+ * The wal-receiver between a real acceptor and a timeline that only collects.
+ */
+import { equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { type WalReceiverOptions } from '../../../src/actors/wal-receiver/protocol.ts';
+import { type Lsn } from '../../../src/base/lsn.ts';
+import { walFixture } from '../../postgres/wal-fixture.ts';
+import { recordEnds, TestAcceptor, withQuorum, type QuorumHost } from '../quorum-host.ts';
+import { collected } from '../timeline-double.ts';
+
+const { start } = walFixture(18);
+const ends = recordEnds(walFixture(18));
+const middle = ends[400]!;
+const late = ends.at(-1)!;
+
+test('wal-receiver: brings the timeline all committed WAL, in order', async () => {
+  await withReceiver(async (acceptor) => {
+    await acceptor.append(start, late);
+    await acceptor.commit(late);
+
+    await collectedUpTo(late);
+
+    equal(Buffer.compare(content(), acceptor.bytes(start, late)), 0);
+    ok(collected.chunks.length > 10);
+  });
+});
+
+test('wal-receiver: gives the timeline one chunk at a time', async () => {
+  await withReceiver(async (acceptor) => {
+    await acceptor.append(start, late);
+    await acceptor.commit(late);
+
+    await collectedUpTo(late);
+
+    equal(collected.inFlightMax, 1);
+  });
+});
+
+test('wal-receiver: hears of a commit while it waits', async () => {
+  await withReceiver(async (acceptor) => {
+    await acceptor.append(start, middle);
+    await acceptor.commit(middle);
+    await collectedUpTo(middle);
+
+    await acceptor.append(middle, late);
+    await acceptor.commit(late);
+    await collectedUpTo(late);
+
+    equal(Buffer.compare(content(), acceptor.bytes(start, late)), 0);
+  });
+});
+
+test('wal-receiver: begins again where the timeline stands after a refusal', async () => {
+  await withReceiver(async (acceptor) => {
+    collected.refusals = 3;
+    await acceptor.append(start, late);
+    await acceptor.commit(late);
+
+    await collectedUpTo(late);
+
+    equal(Buffer.compare(content(), acceptor.bytes(start, late)), 0);
+  });
+});
+
+test('wal-receiver: an acceptor that starts anew costs nothing', async () => {
+  await withReceiver(async (acceptor) => {
+    await acceptor.append(start, middle);
+    await acceptor.commit(middle);
+    await collectedUpTo(middle);
+
+    await acceptor.restart();
+    await acceptor.append(middle, late);
+    await acceptor.commit(late);
+    await collectedUpTo(late);
+
+    equal(Buffer.compare(content(), acceptor.bytes(start, late)), 0);
+  });
+});
+
+async function withReceiver(body: (acceptor: TestAcceptor) => Promise<void>): Promise<void> {
+  Object.assign(collected, { chunks: [], refusals: 0, inFlightMax: 0 });
+  await withQuorum(async (host) => {
+    const acceptor = await new TestAcceptor(host).start();
+    await acceptor.create();
+    await acceptor.elect(1);
+    await spawnReceiver(host, acceptor);
+    await body(acceptor);
+  });
+}
+
+async function spawnReceiver({ runtime }: QuorumHost, acceptor: TestAcceptor): Promise<void> {
+  await runtime.spawn({
+    behavior: 'timeline',
+    name: 't',
+    options: { startLsn: start },
+    thread: null,
+  });
+  const options: WalReceiverOptions = {
+    acceptorPath: acceptor.path,
+    timelinePath: 'timeline/t',
+    chunkBytesMax: 20_000,
+    wait_ms: 5_000,
+    answerTimeout_ms: 5_000,
+    retry_ms: 5,
+  };
+  await runtime.spawn({ behavior: 'wal-receiver', name: 't', options, thread: null });
+}
+
+/** Resolves when the timeline has everything up to `end`. */
+function collectedUpTo(end: Lsn): Promise<void> {
+  return new Promise((resolve) => {
+    function look(): void {
+      const last = collected.chunks.at(-1);
+      if (last !== undefined && last.begin + last.bytes.length >= end) resolve();
+    }
+    collected.onChunk = look;
+    look();
+  });
+}
+
+function content(): Buffer {
+  return Buffer.concat(collected.chunks.map(({ bytes }) => bytes));
+}
