@@ -42,7 +42,7 @@ export interface ImportContext {
 }
 
 /** `RELSEG_SIZE`, in blocks: a relation fork is split into files of 1 GiB. */
-export const relationSegmentBlocks = 131_072;
+const relationSegmentBlocks = 131_072;
 
 /** `path` is relative to the data directory, with `/`. Fails with `tablespace_unsupported`. */
 export function importAction(path: string, context: ImportContext): ImportAction {

@@ -6,7 +6,7 @@
 const twoPow32 = 2 ** 32;
 
 /** `FirstNormalTransactionId`: the ids below are permanent and never compared by distance. */
-export const firstNormalXid = 3;
+const firstNormalXid = 3;
 /** `FirstMultiXactId`. */
 export const firstMultixact = 1;
 

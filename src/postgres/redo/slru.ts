@@ -22,7 +22,7 @@ import { pageSize } from '../page.ts';
 import { valueTags } from '../page-value.ts';
 
 /** Kinds of deltas owned here; 1 to 15 belong to the visibility and free-space maps. */
-export const slruDeltaKinds = {
+const slruDeltaKinds = {
   zeroPage: 16,
   clogStatus: 17,
   multixactOffset: 18,

@@ -5,12 +5,14 @@ import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { keyKinds, type KeyFamily } from '../../../src/base/key.ts';
 import { lsn, type Lsn } from '../../../src/base/lsn.ts';
+import { lsnField } from '../../../src/base/struct.ts';
 import {
   checkpointSize,
   decodeCheckpoint,
   type Checkpoint,
 } from '../../../src/postgres/checkpoint.ts';
 import { importAction, importedPages, type ImportAction } from '../../../src/postgres/import.ts';
+import { originClass } from '../../../src/postgres/ingest/replication-origin.ts';
 import { ensureMajor, type Major } from '../../../src/postgres/major.ts';
 import { pageSize } from '../../../src/postgres/page.ts';
 import { valueTags } from '../../../src/postgres/page-value.ts';
@@ -54,6 +56,7 @@ export function importDirectory(directory: string, major: Major, tip: MemoryTip)
   const sizes = new Map<string, { family: KeyFamily; blocks: number }>();
   for (const { action, bytes: read } of listFiles(directory, major)) {
     if (action.kind === 'value') tip.put(tip.key(action.family, action.block), at, true, read());
+    if (action.kind === 'replicationOrigins') importOrigins(tip, at, read());
     if (action.kind !== 'pages') continue;
     const file = read();
     const count = importedPages(file.length);
@@ -75,6 +78,15 @@ export function importDirectory(directory: string, major: Major, tip: MemoryTip)
   const family = { kind: keyKinds.checkpoint, tablespace: 0, database: 0, relation: 0, fork: 0 };
   tip.put(tip.key(family, 0), at, true, bytes);
   return at;
+}
+
+function importOrigins(tip: MemoryTip, at: Lsn, file: Uint8Array): void {
+  for (const { origin, remote } of readReplicationOrigins(file)) {
+    const place = { tablespace: originClass, database: 0, relation: origin, fork: 0 };
+    const value = new Uint8Array(lsnField.size);
+    lsnField.write(new DataView(value.buffer), 0, remote);
+    tip.put(tip.key({ kind: keyKinds.auxFile, ...place }, 0), at, true, value);
+  }
 }
 
 /** Progress of replication origins by id, in the directory's own file. */

@@ -4,7 +4,7 @@
  */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { keyKinds } from '../../../src/base/key.ts';
+import { keyKinds, type KeyKind } from '../../../src/base/key.ts';
 import { type Checkpoint } from '../../../src/postgres/checkpoint.ts';
 import { originProgress } from '../../../src/postgres/ingest/replication-origin.ts';
 import { slruKinds } from '../../../src/postgres/ingest/slru-store.ts';
@@ -17,8 +17,18 @@ import {
   valueDifferences,
   visibilityDifferences,
 } from './compare.ts';
-import { readOrigins } from './data-directory.ts';
+import { importDirectory, readOrigins } from './data-directory.ts';
+import { MemoryTip } from './memory-tip.ts';
 import { crashAndIngest, ingestCluster, startAndStop, type Recovered } from './recovery.ts';
+
+const importedKinds = [
+  keyKinds.database,
+  keyKinds.relationMap,
+  keyKinds.slruSize,
+  keyKinds.checkpoint,
+  keyKinds.twoPhase,
+  keyKinds.auxFile,
+] as const;
 
 const majors: readonly Major[] = [15, 18];
 
@@ -75,6 +85,15 @@ for (const major of majors) {
       deepEqual(new Map(ours as [number, number][]), readOrigins(cluster.data));
     });
 
+    test('import: the directory it left is imported as what ingest made of its WAL', () => {
+      const imported = new MemoryTip(major);
+      importDirectory(cluster.data, major, imported);
+
+      for (const kind of importedKinds) {
+        deepEqual(contents(imported, kind), contents(recovered.tip, kind));
+      }
+    });
+
     test('restarts: an ingest that takes over every 777 records makes the same', () => {
       const { tip } = ingestCluster(cluster, 777);
 
@@ -122,6 +141,17 @@ test('commit timestamps: turned off, their segments are gone', async () => {
     removeCluster(cluster);
   }
 });
+
+/** Every value of a kind that is not empty, by its key. */
+function contents(tip: MemoryTip, kind: KeyKind): ReadonlyMap<string, Uint8Array> {
+  const live = tip.live(kind);
+  return new Map(
+    live.map(({ family, block }) => [
+      JSON.stringify([family, block]),
+      new Uint8Array(tip.value(family, block)!),
+    ]),
+  );
+}
 
 /** All that does not depend on when the checkpoint was made, or is an upper bound in ours. */
 function counters(checkpoint: Checkpoint): Partial<Checkpoint> {
