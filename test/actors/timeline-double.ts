@@ -1,13 +1,15 @@
 /**
  * A timeline that only collects the WAL it is given, and may be slow or fail on order.
  */
+import { strict as assert } from 'node:assert';
 import { Failure } from '../../src/base/failure.ts';
 import { lsn, type Lsn } from '../../src/base/lsn.ts';
 import {
+  type IngestWal,
   type TimelineDescription,
   type TimelineMessage,
 } from '../../src/actors/timeline/protocol.ts';
-import { defineActor } from '../../src/runtime/actor.ts';
+import { defineActor, type Context } from '../../src/runtime/actor.ts';
 
 export interface DoubleOptions {
   readonly startLsn: Lsn;
@@ -33,25 +35,32 @@ export const timelineDouble = defineActor<TimelineMessage, State, DoubleOptions>
   mailboxMax: 64,
   restart: 'permanent',
   start: (_context, { startLsn }) => ({ received: startLsn }),
-  receive: async (context, state, message) => {
+  receive: (context, state, message) => {
     if (message.kind === 'describeTimeline') {
       const stands = { receivedLsn: state.received, ingestedLsn: state.received };
       context.answer(message, stands as TimelineDescription);
     } else if (message.kind === 'ingestWal') {
       inFlight += 1;
       collected.inFlightMax = Math.max(collected.inFlightMax, inFlight);
-      await new Promise((resolve) => setImmediate(resolve));
-      inFlight -= 1;
-      if (collected.refusals > 0) {
-        collected.refusals -= 1;
-        throw new Failure('disk_full', {});
-      }
-      if (message.begin !== state.received) throw new Error('a gap in the WAL handed over');
-      state.received = lsn(message.begin + message.bytes.length);
-      collected.chunks.push({ begin: message.begin, bytes: message.bytes });
-      context.answer(message, { receivedLsn: state.received, ingestedLsn: state.received });
-      collected.onChunk();
+      // Answered later, so that a second chunk handed over meanwhile would be seen.
+      setImmediate(() => {
+        inFlight -= 1;
+        ingest(context, state, message);
+      });
     }
   },
   stop: () => undefined,
 });
+
+function ingest(context: Context<TimelineMessage>, state: State, message: IngestWal): void {
+  if (collected.refusals > 0) {
+    collected.refusals -= 1;
+    context.refuse(message, new Failure('disk_full', {}));
+    return;
+  }
+  assert.equal(message.begin, state.received, 'chunks are contiguous');
+  state.received = lsn(message.begin + message.bytes.length);
+  collected.chunks.push({ begin: message.begin, bytes: message.bytes });
+  context.answer(message, { receivedLsn: state.received, ingestedLsn: state.received });
+  collected.onChunk();
+}
