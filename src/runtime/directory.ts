@@ -78,8 +78,9 @@ export class SharedDirectory implements Directory {
     });
   }
 
-  /** Main thread only. */
+  /** Main thread only. Nothing happens when the path is not there. */
   withdraw(path: string): void {
+    if (this.#map.get(path, unlocked) === undefined) return;
     this.#write(() => {
       this.#map.delete(path, unlocked);
     });
@@ -87,8 +88,11 @@ export class SharedDirectory implements Directory {
 
   #write(change: () => void): void {
     Atomics.add(this.#version, 0, 1);
-    change();
-    Atomics.add(this.#version, 0, 1);
+    try {
+      change();
+    } finally {
+      Atomics.add(this.#version, 0, 1); // never odd for long: readers wait
+    }
   }
 
   #lookup(path: string): number | null {

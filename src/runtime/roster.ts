@@ -7,10 +7,16 @@
  *          are started again in their first order with their original options. Their descendants
  *          on the thread are not: their parent's `start` does that, as after any crash.
  */
-import { ensure, Failure, failureFromData, failureToData } from '../base/failure.ts';
-import { type FailureData } from '../base/failure.ts';
+import {
+  ensure,
+  Failure,
+  failureFromData,
+  failureToData,
+  type FailureData,
+} from '../base/failure.ts';
 import { type ChildSpec } from './actor.ts';
 import { type Control, type Host } from './control.ts';
+import { portsIn } from './control-port.ts';
 import { asFailure, checkPath, pathOf } from './kernel.ts';
 
 export interface RosterThread {
@@ -122,6 +128,7 @@ export class Roster implements Control {
   async respawn(lost: readonly ChildSpecOf[]): Promise<void> {
     for (const { path, parent, spec } of lost) {
       try {
+        ensure(portsIn(spec.options).length === 0, 'actor_not_respawnable', { path });
         await this.spawn(parent, spec);
       } catch (error) {
         const failure = failureToData(asFailure(error));

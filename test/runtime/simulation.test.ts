@@ -89,13 +89,19 @@ function tickLater(context: Context<Ticked | Count>): void {
 
 const behaviors: Behaviors = { ...counters, register, incrementer, ticker };
 
-/** Two incrementers at once, on threads of their own: what the register says afterwards. */
-async function incrementTwice(seed: number): Promise<{ total: number; trace: readonly string[] }> {
+const apart = { a: 'wal', b: 'storage' } as const;
+const together = { a: 'main', b: 'main' } as const;
+
+/** Two incrementers at once: what the register says afterwards. */
+async function incrementTwice(
+  seed: number,
+  threads: { readonly a: string; readonly b: string } = apart,
+): Promise<{ total: number; trace: readonly string[] }> {
   const simulation = new Simulation({ seed, behaviors, threads: ['wal', 'storage'] });
   const options = null;
   await simulation.spawn({ behavior: 'register', name: 'r', options, thread: 'main' });
-  await simulation.spawn({ behavior: 'incrementer', name: 'a', options, thread: 'wal' });
-  await simulation.spawn({ behavior: 'incrementer', name: 'b', options, thread: 'storage' });
+  await simulation.spawn({ behavior: 'incrementer', name: 'a', options, thread: threads.a });
+  await simulation.spawn({ behavior: 'incrementer', name: 'b', options, thread: threads.b });
 
   await Promise.all(
     ['incrementer/a', 'incrementer/b'].map((path) =>
@@ -118,28 +124,31 @@ async function simulated(seed: number): Promise<Simulation> {
 
 const add = { kind: 'add', amount: 1 } as const;
 
-test('simulation: the same seed gives the same trace', async () => {
-  await forEachSeed({ first: 1, count: 10 }, async (seed) => {
-    const [once, again] = [await incrementTwice(seed), await incrementTwice(seed)];
-
-    deepEqual(once, again);
+for (const [where, threads] of [
+  ['on threads of their own', apart],
+  ['on one thread', together],
+] as const) {
+  test(`simulation: the same seed gives the same trace to actors ${where}`, async () => {
+    await forEachSeed({ first: 1, count: 10 }, async (seed) => {
+      deepEqual(await incrementTwice(seed, threads), await incrementTwice(seed, threads));
+    });
   });
-});
+
+  test(`simulation: some seed shows a lost update of actors ${where}, some hides it`, async () => {
+    const totals = new Set<number>();
+
+    await forEachSeed({ first: 1, count: 40 }, async (seed) => {
+      totals.add((await incrementTwice(seed, threads)).total);
+    });
+
+    deepEqual([...totals].sort(), [1, 2]);
+  });
+}
 
 test('simulation: another seed gives another order', async () => {
   const [one, two] = [await incrementTwice(1), await incrementTwice(2)];
 
   notDeepEqual(one.trace, two.trace);
-});
-
-test('simulation: some seed shows a lost update, and some seed hides it', async () => {
-  const totals = new Set<number>();
-
-  await forEachSeed({ first: 1, count: 40 }, async (seed) => {
-    totals.add((await incrementTwice(seed)).total);
-  });
-
-  deepEqual([...totals].sort(), [1, 2]);
 });
 
 test('simulation: an hour passes without an hour passing', async () => {

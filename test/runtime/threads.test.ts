@@ -3,6 +3,9 @@
  */
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
+import { MessageChannel } from 'node:worker_threads';
+import { startRuntime } from '../../src/runtime/runtime.ts';
+import { type TraceEvent } from '../../src/runtime/trace.ts';
 import { type CounterMessage } from './registry.ts';
 import {
   answered,
@@ -220,8 +223,44 @@ test('threads: a thread that dies beyond its intensity ends the runtime', async 
   });
 });
 
+test('threads: an actor whose options held a port cannot be brought back, and says so', async () => {
+  await withRuntime({ threads: ['wal'] }, async ({ runtime }) => {
+    const { port1, port2 } = new MessageChannel();
+    const { options } = counterSpec({ name: 'a' });
+    const withPort = { ...(options as object), port: port1 };
+    await runtime.spawn({ behavior: 'counter', name: 'a', thread: 'wal', options: withPort });
+
+    await runtime.faults.killThread('wal');
+
+    equal((await runtime.ended)?.code, 'actor_not_respawnable');
+    port2.close();
+  });
+});
+
+test('threads: the trace tells who sent what on which thread', async () => {
+  const trace: TraceEvent[] = [];
+  const runtime = await startRuntime({
+    behaviors: new URL('./registry.ts', import.meta.url),
+    threads: [{ name: 'wal' }],
+    log: () => undefined,
+    trace: (event) => trace.push(event),
+  });
+  await runtime.spawn(counterSpec({ name: 'a', thread: 'wal' }));
+  await runtime.ask(runtime.ref<CounterMessage>('counter/a'), add, limits);
+  await runtime.stats(); // what the worker traced before has arrived with its answer
+  await runtime.stop();
+
+  deepEqual(
+    trace.slice(0, 3).map(({ what, thread, to, detail }) => ({ what, thread, to, detail })),
+    [
+      { what: 'start', thread: 'wal', to: 'counter/a', detail: '' },
+      { what: 'ask', thread: 'main', to: 'counter/a', detail: 'add' },
+      { what: 'receive', thread: 'wal', to: 'counter/a', detail: 'add' },
+    ],
+  );
+});
+
 test('threads: a thread whose registry does not load fails the start', async () => {
-  const { startRuntime } = await import('../../src/runtime/runtime.ts');
   const behaviors = new URL('./registry.ts', import.meta.url);
   const missing = new URL('./no-registry.ts', import.meta.url);
   const threads = [{ name: 'wal', behaviors: missing }];
