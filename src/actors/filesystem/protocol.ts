@@ -74,6 +74,16 @@ export interface LowerSource {
   readonly options: unknown;
 }
 
+/** What `timeline-pages.ts`, the lower layer that is a timeline, is opened with. */
+export interface TimelinePagesOptions {
+  /** The timeline's number. */
+  readonly timeline: number;
+  readonly cache: SharedArrayBuffer;
+  /** One for each reader thread. */
+  readonly channels: readonly SharedArrayBuffer[];
+  readonly bell: SharedArrayBuffer;
+}
+
 /** Ask for this *before* running the SQL of a sample: it says which writes came before the sample. */
 export interface MarkWrites extends Ask<'markWrites', MarkWritesResult> {
   readonly kind: 'markWrites';
@@ -91,7 +101,10 @@ export interface SampleTaken extends Tell<'sampleTaken'> {
   readonly writeMark: number;
   /** `pg_current_wal_insert_lsn()`. */
   readonly insertLsn: Lsn;
-  /** Full 64-bit xids: `pg_snapshot_xmax` and `pg_snapshot_xmin` of `pg_current_snapshot()`. */
+  /**
+   * Full 64-bit xids: one above every xid assigned so far, and the oldest that still runs. The
+   * snapshot's xmax will not do for the first: it is one above the last *finished* xid.
+   */
   readonly nextXid: number;
   readonly xmin: number;
   /** How far the timeline behind the lower layer has ingested. */
