@@ -56,12 +56,15 @@ interface AcceptorShell {
   /** Readers that wait for WAL, by number. */
   readonly readers: Map<number, WaitingReader>;
   readersSeen: number;
+  positionIsDue: boolean;
 }
 
 interface WaitingReader {
   readonly asked: ReadWal;
   readonly timer: Timer;
 }
+
+const positionDelay_ms = 20;
 
 type Shell = AcceptorShell;
 type AcceptorContext = Context<AcceptorMessage>;
@@ -80,7 +83,15 @@ export function acceptorOn(disk: Disk): Behavior<AcceptorMessage, AcceptorShell,
 
 function start(disk: Disk, options: AcceptorOptions): Shell {
   const store = openStore(disk, options);
-  return { disk, options, store, unanswered: [], readers: new Map(), readersSeen: 0 };
+  return {
+    disk,
+    options,
+    store,
+    unanswered: [],
+    readers: new Map(),
+    readersSeen: 0,
+    positionIsDue: false,
+  };
 }
 
 function receive(context: AcceptorContext, shell: Shell, message: AcceptorMessage): void {
@@ -115,6 +126,9 @@ function receive(context: AcceptorContext, shell: Shell, message: AcceptorMessag
     case 'syncDue':
       sync(context, shell);
       return;
+    case 'positionDue':
+      onPositionDue(shell);
+      return;
     case 'readDue':
       onReadDue(context, shell, message);
       return;
@@ -127,6 +141,7 @@ function stop(context: AcceptorContext, shell: Shell): void {
   const { store } = shell;
   if (store === null) return;
   sync(context, shell);
+  onPositionDue(shell);
   persist(store);
   store.log.close();
   store.position.close();
@@ -184,10 +199,19 @@ function sync(context: AcceptorContext, shell: Shell): void {
   const { commitLsn } = store.core;
   store.log.sync();
   store.core = stepSynced(store.core);
-  store.position.write(store.core.flushLsn, store.core.commitLsn);
   const result = appendResult(store.core);
   for (const asked of unanswered) context.answer(asked, result);
   if (store.core.commitLsn > commitLsn) committed(context, shell, store);
+  if (shell.positionIsDue) return;
+  shell.positionIsDue = true;
+  context.after(positionDelay_ms, { kind: 'positionDue' });
+}
+
+/** Not at every sync: a commit would wait for one more write. */
+function onPositionDue(shell: Shell): void {
+  const { store } = shell;
+  shell.positionIsDue = false;
+  store?.position.write(store.core.flushLsn, store.core.commitLsn);
 }
 
 /** More is committed: readers get it, and scans at start can begin later. */

@@ -7,7 +7,7 @@
  * u32 magic "ACC1" | u32 version 1 | u32 length of body | u32 CRC-32C of body | body: JSON, UTF-8
  * ```
  *
- * `acceptor.position` is written in place after every sync of the log, itself synced only before the
+ * `acceptor.position` is written in place soon after a sync of the log, itself synced only before the
  * log is cut: it tells, after the process died, how far the log must reach. It may be old or torn,
  * never ahead of the log.
  *

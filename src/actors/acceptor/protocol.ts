@@ -118,6 +118,10 @@ export interface AcceptorDescription {
 export interface SyncDue {
   readonly kind: 'syncDue';
 }
+/** Time to note how far the log is on disk. */
+export interface PositionDue {
+  readonly kind: 'positionDue';
+}
 /** A waiting reader's time is up. */
 export interface ReadDue {
   readonly kind: 'readDue';
@@ -135,4 +139,5 @@ export type AcceptorMessage =
   | RemoveWal
   | DescribeAcceptor
   | SyncDue
+  | PositionDue
   | ReadDue;
