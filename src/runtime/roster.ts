@@ -118,10 +118,9 @@ export class Roster implements Control {
     const orphans = this.#descendantsElsewhere(lostPaths, thread);
     for (const path of lostPaths) this.#forget(path);
     for (const orphan of orphans.reverse()) await this.stop(orphan.path);
-    return lost.flatMap(({ path, parent, spec }) => {
-      const wanted = spec !== null && !lostPaths.has(parent) && !this.#isOrphan(parent);
-      return wanted ? [{ path, parent, spec }] : [];
-    });
+    return lost.flatMap(({ path, parent, spec }) =>
+      spec !== null && this.#isAlive(parent) ? [{ path, parent, spec }] : [],
+    );
   }
 
   /** Starts them again, in order. One that cannot start crashes its parent. */
@@ -187,9 +186,9 @@ export class Roster implements Control {
     return found;
   }
 
-  /** A parent that was itself stopped just now, with its children. */
-  #isOrphan(parent: string): boolean {
-    return parent !== '' && !this.#entries.has(parent);
+  /** Neither lost with the thread nor stopped as an orphan. */
+  #isAlive(parent: string): boolean {
+    return parent === '' || this.#entries.has(parent);
   }
 }
 

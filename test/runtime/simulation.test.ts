@@ -188,6 +188,25 @@ test('simulation: a crashed thread fails what was asked of it and brings its act
   });
 });
 
+test('simulation: a grandchild on a dead thread is brought back once, by its parent', async () => {
+  const simulation = new Simulation({ seed: 1, behaviors, threads: ['wal', 'storage'] });
+  const grandchild = counterSpec({ name: 'grandchild', thread: 'wal' });
+  const child = counterSpec({ name: 'child', thread: 'storage', child: grandchild });
+  await simulation.spawn(counterSpec({ name: 'parent', thread: 'wal', child }));
+  const before = simulation.trace.length;
+
+  await simulation.crashThread('wal');
+  await simulation.runFor(1_000);
+
+  const events = simulation.trace.slice(before).map(({ what, to }) => `${what} ${to}`);
+  deepEqual(events, [
+    'end counter/child',
+    'start counter/parent',
+    'start counter/child',
+    'start counter/grandchild',
+  ]);
+});
+
 test('simulation: a crashed actor starts afresh', async () => {
   const simulation = await simulated(1);
   const counter = simulation.ref<CounterMessage>('counter/a');
