@@ -24,6 +24,8 @@ interface Arrived {
 }
 
 const connectTimeout_ms = 5_000;
+/** More than this untaken means that nobody listens any more: the proposer began anew without us. */
+const untakenBytesMax = 67_108_864;
 const duplicateObject = '42710';
 /** 2000-01-01 in Unix time: where Postgres's timestamps begin. */
 const postgresEpoch_ms = 946_684_800_000;
@@ -62,6 +64,7 @@ export class ReplicationStream {
   readonly #listener: StreamListener;
   #next: Lsn;
   #pieces: Uint8Array[] = [];
+  #untaken = 0;
   #announced = false;
   #ended: string | null = null;
   #replyWanted = false;
@@ -86,6 +89,7 @@ export class ReplicationStream {
     this.#announced = false;
     if (pieces.length === 0) return null;
     this.#pieces = [];
+    this.#untaken = 0;
     const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
     return { begin: lsn(this.#next - bytes.length), bytes };
   }
@@ -121,6 +125,7 @@ export class ReplicationStream {
       this.#replyWanted = false;
       this.#sendStatus();
     }
+    if (this.#untaken > untakenBytesMax) this.close();
     if (this.#pieces.length === 0 || this.#announced) return;
     this.#announced = true;
     this.#listener.onArrived();
@@ -140,6 +145,7 @@ export class ReplicationStream {
     const data = bytes.subarray(walHeaderSize);
     if (data.length === 0) return;
     this.#pieces.push(data);
+    this.#untaken += data.length;
     this.#next = lsn(begin + data.length);
   }
 
