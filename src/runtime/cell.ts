@@ -39,6 +39,8 @@ export interface CellSpec {
   readonly options: unknown;
 }
 
+const owedSweepMin = 64;
+
 type Phase = 'starting' | 'idle' | 'running' | 'restarting' | 'halted' | 'stopping' | 'ended';
 
 export class Cell implements ContextOwner, Runnable {
@@ -61,6 +63,8 @@ export class Cell implements ContextOwner, Runnable {
   /** Set while a stop waits for `start` or `receive` to settle. */
   #onQuiet: (() => void) | null = null;
   #dropped = 0;
+  /** At this many owed asks, those that have expired are looked for. */
+  #owedSweep = owedSweepMin;
 
   constructor(host: CellHost, spec: CellSpec) {
     this.path = spec.path;
@@ -165,9 +169,16 @@ export class Cell implements ContextOwner, Runnable {
   /** An ask's message is remembered by identity; one that is owed already gets a new identity. */
   #owe(envelope: Envelope): Envelope {
     if (envelope.reply === null) return envelope;
+    if (this.owed.size >= this.#owedSweep) this.#forgetExpired();
     const message = this.owed.has(envelope.message) ? { ...envelope.message } : envelope.message;
     this.owed.set(message, envelope.reply);
     return message === envelope.message ? envelope : { ...envelope, message };
+  }
+
+  /** Asks that expired and that the actor never answered would otherwise stay for ever. */
+  #forgetExpired(): void {
+    for (const [message, reply] of this.owed) if (reply.settled) this.owed.delete(message);
+    this.#owedSweep = Math.max(owedSweepMin, 2 * this.owed.size);
   }
 
   #await(handled: Promise<void>, context: ActorContext, message: AnyMessage): void {

@@ -69,7 +69,7 @@ export interface KernelStats extends Counters {
   readonly mailboxHighWater: number;
 }
 
-/** An answer waits for room as long as it takes: its asker has the deadline. */
+/** An answer, or a word about an ask, waits for room as long as it takes. */
 const answerWaits = { settled: false } as const;
 
 export class Kernel implements CellHost, Host {
@@ -263,7 +263,7 @@ export class Kernel implements CellHost, Host {
     this.#away.set(ask.id, { ask, thread });
     ask.onSettled = (expired) => {
       this.#away.delete(ask.id);
-      if (expired) transport.send(thread, [4, ask.id], null);
+      if (expired) transport.send(thread, [4, ask.id], answerWaits);
     };
     try {
       if (!transport.send(thread, [1, ask.id, ask.path, from, message], ask))

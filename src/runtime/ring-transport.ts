@@ -2,12 +2,12 @@
  * RingTransport: the kernel's transport between worker threads: a ring per ordered pair, MessagePack,
  * and a bell that is rung only when the receiver sleeps.
  *
- * Back-pressure: a tell that finds no room is refused; asks and answers wait in order, at most
- * `waitingMax` per thread, and nothing overtakes them. A sleeping thread is kept alive by its
+ * Back-pressure: a tell that finds no room is refused; asks and answers wait in order, and nothing
+ * overtakes them. Beyond `waitingMax` per thread asks are refused too. A sleeping thread is kept alive by its
  * heartbeat, since `Atomics.waitAsync` holds no event loop open.
  */
 import { ensure } from '../base/failure.ts';
-import { packFrame, unpackFrame, unpackFrameCopying, type Frame } from './frame.ts';
+import { frameKinds, packFrame, unpackFrame, unpackFrameCopying, type Frame } from './frame.ts';
 import { type Transport } from './kernel.ts';
 import { type Pulse } from './pulse.ts';
 import { RingConsumer, RingProducer, smallMessage_max } from './ring.ts';
@@ -88,7 +88,9 @@ export class RingTransport implements Transport {
       return true;
     }
     if (waits === null) return false;
-    ensure(peer.waiting.length < waitingMax, 'ring_full', { thread });
+    // Answers and what follows an ask are bounded by the asks.
+    const refusable = frame[0] === frameKinds.ask;
+    ensure(!refusable || peer.waiting.length < waitingMax, 'ring_full', { thread });
     peer.waiting.push({ bytes, waits });
     this.#flush(thread, peer);
     return true;

@@ -3,6 +3,7 @@
  */
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
+import { type TraceEvent } from '../../src/runtime/trace.ts';
 import { type CounterMessage } from './registry.ts';
 import {
   answered,
@@ -264,6 +265,52 @@ test('kernel: a killed actor starts afresh', async () => {
 
     const add = { kind: 'add', amount: 1 } as const;
     equal(await answered(() => runtime.ask(counter, add, limits)), 1);
+  });
+});
+
+test('kernel: actors with full mailboxes take turns', async () => {
+  const trace: TraceEvent[] = [];
+  await withRuntime({ trace: (event) => trace.push(event) }, async (running) => {
+    const { runtime } = running;
+    const [a, b] = [
+      await spawnCounter(running, { name: 'a' }),
+      await spawnCounter(running, { name: 'b' }),
+    ];
+
+    for (const to of [a, a, a, b, b]) runtime.tell(to, { kind: 'added', amount: 1 });
+    await runtime.ask(b, { kind: 'add', amount: 1 }, limits);
+
+    const received = trace.filter(({ what }) => what === 'receive').map(({ to }) => to.at(-1));
+    deepEqual(received, ['a', 'b', 'a', 'b', 'a', 'b']);
+  });
+});
+
+test('kernel: an actor that does not finish its message is stopped all the same', async () => {
+  await withRuntime({ settings: { stopTimeout_ms: 20 } }, async (running) => {
+    const { runtime, logged } = running;
+    const counter = await spawnCounter(running, { name: 'a' });
+    const other = await spawnCounter(running, { name: 'b' });
+    runtime.tell(counter, { kind: 'stall' });
+    await runtime.ask(other, { kind: 'release' }, limits); // a has had its turn
+
+    await runtime.stopActor('counter/a');
+
+    ok(logged.some(({ text }) => text === 'actor stop timed out'));
+  });
+});
+
+test('kernel: an ask that expired in the mailbox is not handled', async () => {
+  const trace: TraceEvent[] = [];
+  await withRuntime({ trace: (event) => trace.push(event) }, async (running) => {
+    const { runtime } = running;
+    const counter = await spawnCounter(running, { name: 'a' });
+    runtime.tell(counter, { kind: 'stall' });
+
+    await rejects(runtime.ask(counter, { kind: 'add', amount: 1 }, { timeout_ms: 10 }));
+    runtime.faults.killActor('counter/a');
+    await answered(() => runtime.ask(counter, { kind: 'release' }, limits));
+
+    ok(!trace.some(({ what, detail }) => what === 'receive' && detail === 'add'));
   });
 });
 

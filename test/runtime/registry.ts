@@ -39,10 +39,27 @@ export interface SpawnChild extends Ask<'spawnChild', string> {
 export interface Added extends Tell<'added'> {
   readonly amount: number;
 }
+/** Never handled to the end. */
+export type Stall = Tell<'stall'>;
+/** Takes memory until the thread has none left. */
+export type Swell = Tell<'swell'>;
 export type Throw = Tell<'throw'>;
 export type Die = Tell<'die'>;
 export type CounterMessage =
-  Add | Added | Echo | Hold | Release | Refuse | Corrupt | Crash | Relay | SpawnChild | Throw | Die;
+  | Add
+  | Added
+  | Echo
+  | Hold
+  | Release
+  | Refuse
+  | Corrupt
+  | Crash
+  | Relay
+  | SpawnChild
+  | Throw
+  | Die
+  | Stall
+  | Swell;
 
 export interface CounterOptions {
   readonly first: number;
@@ -112,6 +129,11 @@ function receive(
       return onRelay(context, message);
     case 'spawnChild':
       return onSpawnChild(context, message);
+    case 'stall':
+      return new Promise(() => undefined);
+    case 'swell':
+      for (const kept: number[][] = []; ;)
+        kept.push(Array.from({ length: 100_000 }, (_, at) => at));
     case 'throw':
       throw new Error('a bug in a tell');
     case 'die':

@@ -1,9 +1,11 @@
 /**
  * A runtime for one test: its log is kept, and it is stopped however the test ends.
  */
+import { type ResourceLimits } from 'node:worker_threads';
 import { type LogEntry } from '../../src/io/log.ts';
 import { type ActorRef, type ChildSpec } from '../../src/runtime/actor.ts';
 import { startRuntime, type Runtime, type RuntimeSettings } from '../../src/runtime/runtime.ts';
+import { type Trace } from '../../src/runtime/trace.ts';
 import { type CounterMessage } from './registry.ts';
 
 export interface Running {
@@ -16,19 +18,22 @@ export interface Running {
 export interface RunningOptions {
   readonly threads?: readonly string[];
   readonly settings?: Partial<RuntimeSettings>;
+  readonly resourceLimits?: ResourceLimits;
+  readonly trace?: Trace;
 }
 
 export const limits = { timeout_ms: 10_000 } as const;
 
 export async function withRuntime(
-  { threads = [], settings = {} }: RunningOptions,
+  { threads = [], settings = {}, resourceLimits = {}, trace }: RunningOptions,
   body: (running: Running) => Promise<void>,
 ): Promise<void> {
   const logged: LogEntry[] = [];
   const listeners = new Set<(entry: LogEntry) => void>();
   const runtime = await startRuntime({
     behaviors: new URL('./registry.ts', import.meta.url),
-    threads: threads.map((name) => ({ name })),
+    threads: threads.map((name) => ({ name, resourceLimits })),
+    ...(trace === undefined ? {} : { trace }),
     settings,
     log: (entry) => {
       logged.push(entry);

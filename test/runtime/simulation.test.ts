@@ -161,6 +161,18 @@ test('simulation: an hour passes without an hour passing', async () => {
   equal(await simulation.ask(place, { kind: 'count' }, limits), 3_600);
 });
 
+test('simulation: a crash cancels the timers of the incarnation that set them', async () => {
+  const simulation = new Simulation({ seed: 1, behaviors });
+  await simulation.spawn({ behavior: 'ticker', name: 't', options: null, thread: null });
+
+  await simulation.runFor(500);
+  simulation.crashActor('ticker/t');
+  await simulation.runFor(10_900);
+
+  const place = simulation.ref<Ticked | Count>('ticker/t');
+  equal(await simulation.ask(place, { kind: 'count' }, limits), 10);
+});
+
 test('simulation: an ask nobody answers expires in virtual time', async () => {
   const simulation = await simulated(1);
   const counter = simulation.ref<CounterMessage>('counter/a');

@@ -1,7 +1,7 @@
 /**
  * The runtime across worker threads: messages through rings, and threads that die or hang.
  */
-import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
 import { startRuntime } from '../../src/runtime/runtime.ts';
@@ -166,16 +166,20 @@ test('threads: what another worker asked of a dead thread fails', async () => {
   await withRuntime({ threads: ['wal', 'storage'] }, async (running) => {
     const { runtime } = running;
     const asker = await spawnCounter(running, { name: 'asker', thread: 'storage' });
-    await spawnCounter(running, { name: 'a', thread: 'wal' });
-    const relay = { kind: 'relay', path: 'counter/a', amount: 1 } as const;
-    await runtime.ask(asker, relay, limits);
+    const asked = await spawnCounter(running, { name: 'asked', thread: 'wal' });
+    const neighbours = [
+      await spawnCounter(running, { name: 'asker-neighbour', thread: 'storage' }),
+      await spawnCounter(running, { name: 'asked-neighbour', thread: 'wal' }),
+    ];
 
-    runtime.faults.hangThread('wal');
-    const asked = rejects(runtime.ask(asker, relay, limits), { code: 'thread_died' });
-    await runtime.ask(asker, { kind: 'release' }, { timeout_ms: 50 }).catch(() => undefined);
+    runtime.tell(asked, { kind: 'stall' });
+    await runtime.ask(neighbours[1]!, add, limits); // so it has arrived
+    const relay = { kind: 'relay', path: asked.path, amount: 1 } as const;
+    const failed = rejects(runtime.ask(asker, relay, limits), { code: 'thread_died' });
+    await runtime.ask(neighbours[0]!, add, limits); // so it has asked
     await runtime.faults.killThread('wal');
 
-    await asked;
+    await failed;
   });
 });
 
@@ -239,25 +243,34 @@ test('threads: an actor whose options held a port cannot be brought back, and sa
 
 test('threads: the trace tells who sent what on which thread', async () => {
   const trace: TraceEvent[] = [];
-  const runtime = await startRuntime({
-    behaviors: new URL('./registry.ts', import.meta.url),
-    threads: [{ name: 'wal' }],
-    log: () => undefined,
-    trace: (event) => trace.push(event),
-  });
-  await runtime.spawn(counterSpec({ name: 'a', thread: 'wal' }));
-  await runtime.ask(runtime.ref<CounterMessage>('counter/a'), add, limits);
-  await runtime.stats(); // what the worker traced before has arrived with its answer
-  await runtime.stop();
+  await withRuntime({ threads: ['wal'], trace: (event) => trace.push(event) }, async (running) => {
+    const counter = await spawnCounter(running, { name: 'a', thread: 'wal' });
+    await running.runtime.ask(counter, add, limits);
+    await running.runtime.stats(); // what the worker traced before has arrived with its answer
 
-  deepEqual(
-    trace.slice(0, 3).map(({ what, thread, to, detail }) => ({ what, thread, to, detail })),
-    [
-      { what: 'start', thread: 'wal', to: 'counter/a', detail: '' },
-      { what: 'ask', thread: 'main', to: 'counter/a', detail: 'add' },
-      { what: 'receive', thread: 'wal', to: 'counter/a', detail: 'add' },
-    ],
-  );
+    deepEqual(
+      trace.map(({ what, thread, to, detail }) => ({ what, thread, to, detail })),
+      [
+        { what: 'start', thread: 'wal', to: 'counter/a', detail: '' },
+        { what: 'ask', thread: 'main', to: 'counter/a', detail: 'add' },
+        { what: 'receive', thread: 'wal', to: 'counter/a', detail: 'add' },
+      ],
+    );
+  });
+});
+
+test('threads: a thread out of memory ends alone, and its actors come back', async () => {
+  const resourceLimits = { maxOldGenerationSizeMb: 32 };
+  await withRuntime({ threads: ['wal'], resourceLimits }, async (running) => {
+    const { runtime, logs } = running;
+    const counter = await spawnCounter(running, { name: 'a', thread: 'wal' });
+
+    runtime.tell(counter, { kind: 'swell' });
+    const entry = await logs('thread died');
+
+    match(String(entry.values['error']), /ERR_WORKER_OUT_OF_MEMORY/);
+    equal(await answered(() => runtime.ask(counter, add, limits)), 1);
+  });
 });
 
 test('threads: a thread whose registry does not load fails the start', async () => {
