@@ -12,6 +12,7 @@ export type FailureKind = 'corrupt' | 'unavailable' | 'fenced' | 'invalid' | 'ca
 export const failureCodes = {
   // base
   lsn_unreadable: 'invalid',
+  internal_error: 'unavailable', // a bug met on someone's behalf
 
   // postgres
   major_unsupported: 'invalid',
@@ -87,6 +88,10 @@ export const failureCodes = {
   log_diverged: 'corrupt', //             committed WAL contradicts the elected proposer's
 
   // io
+  layer_file_missing: 'corrupt',
+  layer_file_unreadable: 'corrupt',
+  host_missing: 'unavailable',
+  host_refused: 'invalid',
   disk_full: 'unavailable', //            nothing acknowledged is lost; works again when there is room
   disk_failed: 'unavailable',
   postgres_unreachable: 'unavailable',
@@ -129,6 +134,13 @@ export const failureCodes = {
   runtime_stopped: 'cancelled',
 
   // actors
+  branch_is_root: 'invalid',
+  project_file_damaged: 'corrupt',
+  project_file_version: 'invalid',
+  timeline_state_missing: 'corrupt',
+  import_not_shut_down: 'invalid',
+  timeline_missing: 'unavailable', // not started yet, or deleted
+  timeline_gap: 'unavailable', //     the bytes do not follow on what was received
   acceptor_missing: 'unavailable', //     createTimeline has not reached this host
   acceptor_exists: 'invalid', //          created before, with another start
   acceptor_control_damaged: 'corrupt',

@@ -117,6 +117,7 @@ export function struct<const Fields extends Record<string, AnyField>>(
   expected: { readonly size: number },
 ): Struct<Fields> {
   const declared: Record<string, Field<unknown>> = {};
+  assert(!('size' in fields), 'a struct has a size: a field needs another name');
   let offset = 0;
   for (const [name, type] of Object.entries(fields)) {
     declared[name] = field(type, offset);

@@ -196,9 +196,8 @@ export class BellListener {
   readonly #bell: Int32Array;
   #listening = true;
 
-  constructor(memory: SharedArrayBuffer, serve: () => void) {
+  constructor(memory: SharedArrayBuffer) {
     this.#bell = new Int32Array(memory);
-    void this.#listen(serve);
   }
 
   stop(): void {
@@ -207,7 +206,8 @@ export class BellListener {
     Atomics.notify(this.#bell, 0);
   }
 
-  async #listen(serve: () => void): Promise<void> {
+  /** Calls `serve` at once, too. Resolves when stopped; rejects when `serve` throws. */
+  async listen(serve: () => void): Promise<void> {
     while (this.#listening) {
       const rung = Atomics.load(this.#bell, 0);
       serve();

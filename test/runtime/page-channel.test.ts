@@ -75,7 +75,8 @@ const patient = { timeout_ms: 20_000 } as const;
 test('page channel: the asker gets the pages the server filled in, ask after ask', async () => {
   const asks = [7, 20].map((firstBlock) => ({ firstBlock, count: 3, ...patient }));
   await asking(asks, async ({ channel, bell, reports }) => {
-    const listener = new BellListener(bell, () => {
+    const listener = new BellListener(bell);
+    void listener.listen(() => {
       if (channel.waiting) stampPages(channel);
     });
 
@@ -157,7 +158,8 @@ test('page channel: a server that comes late serves what waits already', async (
     async ({ channel, bell, reports, until }) => {
       await until(() => channel.waiting);
 
-      const listener = new BellListener(bell, () => {
+      const listener = new BellListener(bell);
+      void listener.listen(() => {
         if (channel.waiting) stampPages(channel);
       });
       const [report] = await reports();

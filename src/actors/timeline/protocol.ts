@@ -5,7 +5,36 @@
  * number.
  */
 import { type Lsn } from '../../base/lsn.ts';
-import { type Ask } from '../../runtime/actor.ts';
+import { type Ask, type Tell } from '../../runtime/actor.ts';
+
+/** What a timeline is started with. */
+export interface TimelineOptions {
+  /** 32 hexadecimal digits. */
+  readonly id: string;
+  /** What blocking readers call it, unique in this host while it runs. */
+  readonly number: number;
+  /** Holds `manifest.json` and `layers/`. */
+  readonly folder: string;
+  readonly major: number;
+  readonly systemId: string;
+  readonly segmentSize: number;
+  readonly ancestor: { readonly timeline: string; readonly lsn: Lsn } | null;
+  /** How it begins when it has no manifest yet; a restart finds the manifest and ignores this. */
+  readonly import: TimelineImport | null;
+  /** An open layer of this size is frozen and written out. */
+  readonly openLayerMax_bytes: number;
+  /** Where rebuilt pages are kept for readers in other threads. */
+  readonly pageCache: SharedArrayBuffer;
+}
+
+/** The state a timeline begins with. */
+export interface TimelineImport {
+  /** A data directory of a Postgres that was shut down; null for a branch, which has its ancestor. */
+  readonly path: string | null;
+  /** Where its log begins: the end of the record that starts at `lastRecordStart`. */
+  readonly startLsn: Lsn;
+  readonly lastRecordStart: Lsn;
+}
 
 /** Committed WAL, in order: `begin` is where the previous one ended. Answered once it is ingested. */
 export interface IngestWal extends Ask<'ingestWal', IngestWalResult> {
@@ -56,7 +85,8 @@ export interface DescribeState extends Ask<'describeState', TimelineState> {
 }
 export interface TimelineState {
   readonly at: Lsn;
-  readonly lastRecordStart: Lsn;
+  /** Start of the record that ends at `at`; null when more has been ingested since. */
+  readonly lastRecordStart: Lsn | null;
   /** The control file as imported: what a new one is derived from. */
   readonly controlFile: Uint8Array;
   /** `CheckPoint` struct: counters no transaction before `at` has passed. */
@@ -94,14 +124,7 @@ export interface PreparedTransaction {
   readonly bytes: Uint8Array;
 }
 
-/**
- * The record end at or before `at`, where a branch may be cut. Fails with `lsn_before_history` or
- * `lsn_in_future`.
- */
-export interface FindBranchPoint extends Ask<'findBranchPoint', BranchPoint> {
-  /** null: the end of what is ingested. */
-  readonly at: Lsn | null;
-}
+/** The end of a record, and where that record starts. */
 export interface BranchPoint {
   readonly lsn: Lsn;
   readonly lastRecordStart: Lsn;
@@ -112,5 +135,27 @@ export interface FlushTimeline extends Ask<'flushTimeline', { readonly diskConsi
   readonly kind: 'flushTimeline';
 }
 
+/** A wait took too long. */
+export interface WaitEnded extends Tell<'waitEnded'> {
+  readonly wait: number;
+}
+
 export type TimelineMessage =
-  IngestWal | DescribeTimeline | WaitForLsn | DescribeState | FindBranchPoint | FlushTimeline;
+  IngestWal | DescribeTimeline | WaitForLsn | DescribeState | FlushTimeline | WaitEnded;
+
+/**
+ * What a page-reader is started with. Path: `page-reader/<compute>`, on the storage thread. Its work
+ * does not come as messages but over page channels.
+ */
+export interface PageReaderOptions {
+  /** One for each blocking thread that asks. */
+  readonly channels: readonly SharedArrayBuffer[];
+  readonly bell: SharedArrayBuffer;
+}
+
+/** Time to look again at requests that had to wait for their timeline. */
+export interface LookDue extends Tell<'lookDue'> {
+  readonly kind: 'lookDue';
+}
+
+export type PageReaderMessage = LookDue;
