@@ -22,7 +22,7 @@ const reachableRoot = '/run/stemma';
  */
 export function makeReachable(path: string, identity: Identity, name: string): ReachablePath {
   if (isReachable(path, identity)) return { path, release: () => undefined };
-  const target = join(reachableRoot, name);
+  const target = reachableAs(name);
   unmountBelow(target);
   mkdirSync(target, { recursive: true, mode: 0o755 });
   run('mount', ['--bind', path, target]);
@@ -33,6 +33,11 @@ export function makeReachable(path: string, identity: Identity, name: string): R
       rmdirSync(target);
     },
   };
+}
+
+/** Where `makeReachable` mounts what it is given under `name`, if it has to. */
+export function reachableAs(name: string): string {
+  return join(reachableRoot, name);
 }
 
 /** Detaches everything mounted at or below `folder`, deepest first. Never fails on a dead mount. */

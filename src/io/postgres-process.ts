@@ -5,8 +5,10 @@
  * leaves no Postgres behind (`PR_SET_PDEATHSIG`, through setpriv of util-linux).
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../base/failure.ts';
 
 export interface Identity {
@@ -40,6 +42,7 @@ export interface PostgresProcess {
 }
 
 const logLinesKept = 40;
+const killPoll_ms = 10;
 const readyLine = 'database system is ready to accept connections';
 
 /** Starts a server and waits until it accepts connections. Fails with `postgres_start_failed`. */
@@ -83,6 +86,29 @@ export function runInitdb(
   const done = spawnSync(command, commandArgs, { encoding: 'utf8', cwd: '/' });
   if (done.status !== 0)
     throw new Failure('initdb_failed', { output: `${done.stdout}${done.stderr}` });
+}
+
+/**
+ * Kills the server that has `dataDirectory` open, if one does: one that outlived whoever started it.
+ * Waits until it is gone.
+ */
+export async function killPostgresOf(dataDirectory: string): Promise<void> {
+  const pid = Number(readIfThere(join(dataDirectory, 'postmaster.pid'))?.split('\n')[0] ?? 0);
+  if (pid <= 0 || !isServerOf(pid, dataDirectory)) return;
+  process.kill(-pid, 'SIGKILL');
+  while (isServerOf(pid, dataDirectory)) await sleep(killPoll_ms);
+}
+
+function isServerOf(pid: number, dataDirectory: string): boolean {
+  return readIfThere(`/proc/${pid}/cmdline`)?.split('\0').includes(dataDirectory) ?? false;
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null; // no such file, or its process has just ended
+  }
 }
 
 async function stopProcess(

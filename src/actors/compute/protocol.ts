@@ -3,6 +3,23 @@
  */
 import { type Lsn } from '../../base/lsn.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
+import { type ComputeSettings } from '../control/protocol.ts';
+import { type MountFailed } from '../filesystem/protocol.ts';
+
+/** What a compute is started with. */
+export interface ComputeOptions extends ComputeSettings {
+  readonly timeline: string;
+  readonly branch: string;
+  /** Scratch: whatever is in it may be deleted whenever the compute does not run. */
+  readonly folder: string;
+  readonly major: number;
+  readonly segmentSize: number;
+  readonly systemId: string;
+  readonly address: string;
+  readonly port: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /** Starts Postgres from storage, or says where it runs. Answered when it accepts connections. */
 export interface StartCompute extends Ask<'startCompute', StartComputeResult> {
@@ -67,7 +84,13 @@ export interface SampleDue extends Tell<'sampleDue'> {
   readonly run: number;
 }
 
+/** A run was interrupted: time to start another. */
+export interface ResumeDue extends Tell<'resumeDue'> {
+  readonly kind: 'resumeDue';
+}
+
 export type ComputeMessage =
+  | ResumeDue
   | StartCompute
   | StopCompute
   | DescribeCompute
@@ -75,4 +98,5 @@ export type ComputeMessage =
   | ProposerFenced
   | PostgresGone
   | PostgresExited
-  | SampleDue;
+  | SampleDue
+  | MountFailed;

@@ -1,0 +1,231 @@
+/**
+ * Compute: one stock Postgres on one branch, started from storage and thrown away after.
+ *
+ * Owns:    a Postgres process, its scratch folder, its proposer and its mount.
+ * Serves:  control.
+ * Promise: a Postgres that runs is fed by an elected proposer; when either goes, both go.
+ * Crash:   the kernel kills Postgres with its host; a restart begins with an empty scratch folder.
+ * Never:   keeps anything: what counts is with the quorum.
+ */
+import { Failure } from '../../base/failure.ts';
+import { defineActor, type Context } from '../../runtime/actor.ts';
+import { type MountFailed } from '../filesystem/protocol.ts';
+import { type ComputeOptions } from './protocol.ts';
+import {
+  type ComputeMessage,
+  type DescribeCompute,
+  type PostgresExited,
+  type PostgresGone,
+  type ProposerFenced,
+  type SampleDue,
+  type StartCompute,
+  type StopCompute,
+  type VerifyCompute,
+} from './protocol.ts';
+import { clearScratch, hasLeftovers, discardRun, endRun, startRun, type Run } from './run.ts';
+import { takeSample } from './sample.ts';
+import { verify } from './verify.ts';
+
+export const compute = defineActor<ComputeMessage, State, ComputeOptions>({
+  name: 'compute',
+  mailboxMax: 256,
+  restart: 'permanent',
+  start,
+  receive,
+  stop,
+});
+
+interface State {
+  readonly options: ComputeOptions;
+  /** The Postgres that runs; null between runs. */
+  run: Run | null;
+  /** Runs are numbered, so that news of an old one is not taken for news of this one. */
+  runs: number;
+  /** Whether somebody wants a Postgres here: then a run that ends is followed by another. */
+  wanted: boolean;
+  restarts: number;
+  lastFailure: string | null;
+}
+
+/** A Postgres that dies at once, again and again, is left alone after this many starts in a row. */
+const restartsInARowMax = 3;
+
+/** A run that nobody ended is followed by another: whoever wanted it still does. */
+async function start(context: Context<ComputeMessage>, options: ComputeOptions): Promise<State> {
+  if (hasLeftovers(options)) context.after(0, { kind: 'resumeDue' });
+  await clearScratch(options);
+  return { options, run: null, runs: 0, wanted: false, restarts: 0, lastFailure: null };
+}
+
+function receive(
+  context: Context<ComputeMessage>,
+  state: State,
+  message: ComputeMessage,
+): Promise<void> | void {
+  switch (message.kind) {
+    case 'startCompute':
+      return onStartCompute(context, state, message);
+    case 'stopCompute':
+      return onStopCompute(context, state, message);
+    case 'describeCompute':
+      onDescribeCompute(context, state, message);
+      return;
+    case 'verifyCompute':
+      return onVerifyCompute(context, state, message);
+    case 'proposerFenced':
+      return onProposerFenced(context, state, message);
+    case 'postgresGone':
+    case 'postgresExited':
+      return onPostgresEnded(context, state, message);
+    case 'mountFailed':
+      return onMountFailed(context, state, message);
+    case 'resumeDue':
+      return onResumeDue(context, state);
+    case 'sampleDue':
+      return onSampleDue(context, state, message);
+  }
+}
+
+async function stop(context: Context<ComputeMessage>, state: State): Promise<void> {
+  state.wanted = false;
+  if (state.run !== null) await endRun(context, state.options, state.run);
+  state.run = null;
+}
+
+async function onStartCompute(
+  context: Context<ComputeMessage>,
+  state: State,
+  message: StartCompute,
+): Promise<void> {
+  const began_ms = context.clock.monotonic_ms();
+  state.wanted = true;
+  const startedAlready = state.run !== null;
+  const run = state.run ?? (await begin(context, state));
+  context.answer(message, {
+    connectionString: connectionString(state.options),
+    start_ms: startedAlready ? 0 : Math.round(context.clock.monotonic_ms() - began_ms),
+    startLsn: run.startLsn,
+  });
+}
+
+async function onResumeDue(context: Context<ComputeMessage>, state: State): Promise<void> {
+  if (state.run !== null) return;
+  state.wanted = true;
+  state.restarts += 1;
+  await begin(context, state);
+}
+
+async function onStopCompute(
+  context: Context<ComputeMessage>,
+  state: State,
+  message: StopCompute,
+): Promise<void> {
+  await stop(context, state);
+  context.answer(message, null);
+}
+
+function onDescribeCompute(
+  context: Context<ComputeMessage>,
+  state: State,
+  message: DescribeCompute,
+): void {
+  const { run, restarts, lastFailure, options } = state;
+  context.answer(message, {
+    state: run === null ? 'stopped' : 'running',
+    connectionString: run === null ? null : connectionString(options),
+    pid: run?.postgres.pid ?? null,
+    restarts,
+    lastFailure,
+  });
+}
+
+/** Samples wait meanwhile, so nothing is dropped from under the comparison. */
+async function onVerifyCompute(
+  context: Context<ComputeMessage>,
+  state: State,
+  message: VerifyCompute,
+): Promise<void> {
+  if (state.run === null) throw new Failure('endpoint_stopped', { branch: state.options.branch });
+  context.answer(message, await verify(context, state.options, state.run));
+}
+
+/** Somebody else writes this branch now: ours can never commit again, so it must not linger. */
+async function onProposerFenced(
+  context: Context<ComputeMessage>,
+  state: State,
+  message: ProposerFenced,
+): Promise<void> {
+  if (state.run?.number !== message.run) return;
+  state.wanted = false;
+  state.lastFailure = 'another compute took the branch over';
+  await discard(context, state);
+}
+
+async function onPostgresEnded(
+  context: Context<ComputeMessage>,
+  state: State,
+  message: PostgresGone | PostgresExited,
+): Promise<void> {
+  if (state.run?.number !== message.run) return;
+  const reason = message.kind === 'postgresExited' ? message.reason : 'the WAL stream ended';
+  await comeBack(context, state, reason);
+}
+
+async function onMountFailed(
+  context: Context<ComputeMessage>,
+  state: State,
+  message: MountFailed,
+): Promise<void> {
+  if (state.run?.mountPoint !== message.mountPoint) return;
+  await comeBack(context, state, message.reason);
+}
+
+async function onSampleDue(
+  context: Context<ComputeMessage>,
+  state: State,
+  message: SampleDue,
+): Promise<void> {
+  const { run, options } = state;
+  if (run?.number !== message.run) return;
+  await takeSample(context, options, run);
+  context.after(options.trimSample_ms, { kind: 'sampleDue', run: run.number });
+}
+
+/** Throws away what is left of a run and starts the next one from storage. */
+async function comeBack(
+  context: Context<ComputeMessage>,
+  state: State,
+  reason: string,
+): Promise<void> {
+  state.lastFailure = reason;
+  context.log('warn', 'compute: Postgres ended', { branch: state.options.branch, reason });
+  await discard(context, state);
+  for (let attempt = 1; state.wanted && state.run === null; attempt += 1) {
+    state.restarts += 1;
+    try {
+      await begin(context, state);
+    } catch (error) {
+      state.lastFailure = String(error);
+      if (attempt >= restartsInARowMax || !(error instanceof Failure)) throw error;
+    }
+  }
+}
+
+async function begin(context: Context<ComputeMessage>, state: State): Promise<Run> {
+  state.runs += 1;
+  const run = await startRun(context, state.options, state.runs);
+  state.run = run;
+  context.after(state.options.trimSample_ms, { kind: 'sampleDue', run: run.number });
+  return run;
+}
+
+async function discard(context: Context<ComputeMessage>, state: State): Promise<void> {
+  const { run } = state;
+  state.run = null;
+  if (run !== null) await discardRun(context, state.options, run);
+}
+
+function connectionString({ address, port }: ComputeOptions): string {
+  const host = address.includes(':') ? `[${address}]` : address;
+  return `postgresql://postgres@${host}:${port}/postgres`;
+}

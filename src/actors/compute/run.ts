@@ -1,0 +1,357 @@
+/**
+ * Run: one Postgres from election to its end.
+ *
+ * The order is the point: elected first, so that nobody else can write; the log's end agreed; the
+ * state at that end read from storage; a shutdown checkpoint appended there; the mount; Postgres.
+ */
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync, chownSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Failure } from '../../base/failure.ts';
+import { type Lsn } from '../../base/lsn.ts';
+import { makeReachable, reachableAs, unmountBelow, type ReachablePath } from '../../io/mounts.ts';
+import { postgresHome } from '../../io/postgres-binaries.ts';
+import { killPostgresOf, startPostgres, type PostgresProcess } from '../../io/postgres-process.ts';
+import { connectPostgres, type PostgresClient } from '../../io/postgres-client.ts';
+import { type ActorRef, type Context } from '../../runtime/actor.ts';
+import { allocateBell, allocatePageChannel } from '../../runtime/page-channel.ts';
+import {
+  type FilesystemMessage,
+  type FilesystemOptions,
+  type TimelinePagesOptions,
+} from '../filesystem/protocol.ts';
+import { type ProposerMessage, type ProposerOptions } from '../proposer/protocol.ts';
+import { type PageReaderOptions, type TimelineMessage } from '../timeline/protocol.ts';
+import {
+  hostBasedAuthentication,
+  localDirectories,
+  mountedDirectories,
+  mountSnapshot,
+  postgresConf,
+  standbyName,
+} from './data-directory.ts';
+import { type ComputeOptions } from './protocol.ts';
+import { type ComputeMessage } from './protocol.ts';
+import { startPoint, type StartPoint } from './start-point.ts';
+
+export interface Run {
+  readonly number: number;
+  /** The end of the log it was started from. */
+  readonly startLsn: Lsn;
+  readonly postgres: PostgresProcess;
+  readonly proposer: ActorRef<ProposerMessage>;
+  readonly filesystem: ActorRef<FilesystemMessage>;
+  readonly mountPoint: string;
+  /** How the mount reads storage; the last channel is for comparing. */
+  readonly pages: TimelinePagesOptions;
+  /** For samples and verification: not a user's. */
+  readonly sql: PostgresClient;
+  /** To be undone, last first, when the run ends. */
+  readonly reachable: readonly ReachablePath[];
+}
+
+/** This host's name among the members of a quorum of one. */
+const hostAcceptor = 'host';
+const lowerModule = new URL('../filesystem/timeline-pages.ts', import.meta.url).href;
+const electionTimeout_ms = 10_000;
+const ingestTimeout_ms = 600_000;
+const limits = { timeout_ms: 60_000 };
+const readAhead_bytes = 4 * 2 ** 20;
+
+/** Fails with what any step fails with, after undoing the steps before it. */
+export async function startRun(
+  context: Context<ComputeMessage>,
+  options: ComputeOptions,
+  number: number,
+): Promise<Run> {
+  await clearScratch(options);
+  const undo: (() => Promise<void> | void)[] = [];
+  try {
+    return await takeSteps(context, options, { number, undo });
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+/** A clean end: Postgres shuts down, and its last WAL is with the quorum. */
+export async function endRun(
+  context: Context<ComputeMessage>,
+  options: ComputeOptions,
+  run: Run,
+): Promise<void> {
+  await run.sql.end();
+  await run.postgres.stop(options.stopTimeout_ms);
+  await context.ask(run.proposer, { kind: 'release', ...limits }, limits);
+  await cleanUp(context, options, run);
+}
+
+/** A hard end: whatever Postgres had not got acknowledged is lost, as in any crash. */
+export async function discardRun(
+  context: Context<ComputeMessage>,
+  options: ComputeOptions,
+  run: Run,
+): Promise<void> {
+  run.sql.destroy(new Failure('compute_stopping', { run: run.number }));
+  await run.postgres.kill();
+  await cleanUp(context, options, run);
+}
+
+/** Whether a run was not ended: its actor, its thread or its host died. */
+export function hasLeftovers(options: ComputeOptions): boolean {
+  return existsSync(options.folder);
+}
+
+/** Takes down what a run, or a predecessor that was killed, left behind. */
+export async function clearScratch(options: ComputeOptions): Promise<void> {
+  const folders = [options.folder, reachableAs(scratchName(options))];
+  for (const folder of folders) await killPostgresOf(join(folder, 'data'));
+  for (const folder of folders) unmountBelow(folder);
+  rmSync(options.folder, { recursive: true, force: true });
+  rmSync(socketDirectory(options), { recursive: true, force: true });
+}
+
+interface Steps {
+  readonly number: number;
+  /** What to undo when a later step fails; last first. */
+  readonly undo: (() => Promise<void> | void)[];
+}
+
+async function takeSteps(
+  context: Context<ComputeMessage>,
+  options: ComputeOptions,
+  { number, undo }: Steps,
+): Promise<Run> {
+  const proposer = await spawnProposer(context, options, undo);
+  const point = await agreeOnStart(context, options, proposer, number);
+  const places = makePlaces(options, undo);
+  const pages = await spawnPageReader(context, options, undo);
+  const filesystem = await mount(context, options, { point, places, pages, undo });
+  layOut(options, places, point);
+  const postgres = await startPostgres({
+    home: places.home,
+    dataDirectory: places.data,
+    identity: options,
+    startTimeout_ms: options.startTimeout_ms,
+    onExit: ({ code, signal, log }) => {
+      const reason = `exit ${code ?? signal ?? '?'}: ${log.slice(-3).join(' | ')}`;
+      context.tell(context.self, { kind: 'postgresExited', run: number, reason });
+    },
+  });
+  undo.push(async () => {
+    await postgres.kill();
+  });
+  const address = { host: places.sockets, port: options.port, user: 'postgres' };
+  const follow = { kind: 'follow', address, applicationName: standbyName, slot: 'stemma' } as const;
+  await context.ask(proposer, follow, limits);
+  const sql = await connectPostgres({
+    ...address,
+    database: 'postgres',
+    parameters: { application_name: 'stemma samples' },
+    timeout_ms: options.startTimeout_ms,
+  });
+  const { mountPoint, reachable } = places;
+  const { startLsn } = point;
+  return {
+    number,
+    startLsn,
+    postgres,
+    proposer,
+    filesystem,
+    mountPoint,
+    pages,
+    sql,
+    reachable,
+  };
+}
+
+async function spawnProposer(
+  context: Context<ComputeMessage>,
+  options: ComputeOptions,
+  undo: Steps['undo'],
+): Promise<ActorRef<ProposerMessage>> {
+  const name = proposerName(context);
+  const { timeline } = options;
+  const proposerOptions: ProposerOptions = {
+    timeline,
+    acceptors: [{ id: hostAcceptor, path: `acceptor/${timeline}` }],
+    answerTimeout_ms: 10_000,
+    reconnect_ms: 500,
+    followTimeout_ms: options.startTimeout_ms,
+  };
+  const child = { behavior: 'proposer', name, options: proposerOptions };
+  const proposer = await context.spawn({ ...child, thread: 'wal' });
+  undo.push(() => context.stop(proposer));
+  return context.ref(proposer.path);
+}
+
+/** Wins a term, reads the state at the log's end, and closes the log with a shutdown checkpoint. */
+async function agreeOnStart(
+  context: Context<ComputeMessage>,
+  options: ComputeOptions,
+  proposer: ActorRef<ProposerMessage>,
+  run: number,
+): Promise<StartPoint> {
+  const configuration = { generation: 1, members: [hostAcceptor], newMembers: null };
+  const owner = context.self.path;
+  const elect = {
+    kind: 'elect',
+    configuration,
+    owner,
+    run,
+    timeout_ms: electionTimeout_ms,
+  } as const;
+  const { endOfLog } = await context.ask(proposer, elect, limits);
+  const timeline = context.ref<TimelineMessage>(`timeline/${options.timeline}`);
+  const wait = { kind: 'waitForLsn', at: endOfLog, timeout_ms: ingestTimeout_ms } as const;
+  await context.ask(timeline, wait, wait);
+  const state = await context.ask(timeline, { kind: 'describeState', at: endOfLog }, limits);
+  const point = startPoint({ ...options, state, now_ms: context.clock.now_ms() });
+  const append = { kind: 'appendRecord', begin: point.startLsn, bytes: point.wal } as const;
+  await context.ask(proposer, append, limits);
+  return point;
+}
+
+/** Paths of a run, as Postgres's user reaches them. */
+interface Places {
+  readonly data: string;
+  readonly mountPoint: string;
+  readonly upper: string;
+  readonly sockets: string;
+  /** The binaries. */
+  readonly home: string;
+  readonly reachable: readonly ReachablePath[];
+}
+
+function makePlaces(options: ComputeOptions, undo: Steps['undo']): Places {
+  const { folder, timeline, major } = options;
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  const scratch = makeReachable(folder, options, scratchName(options));
+  const home = makeReachable(postgresHome(major), options, `postgres-${timeline}`);
+  undo.push(() => {
+    releaseAll([scratch, home]);
+  });
+  const sockets = socketDirectory(options);
+  const places = {
+    data: join(scratch.path, 'data'),
+    mountPoint: join(scratch.path, 'mount'),
+    upper: join(scratch.path, 'upper'),
+    sockets,
+    home: home.path,
+    reachable: [scratch, home],
+  };
+  mkdirSync(dirname(sockets), { recursive: true, mode: 0o755 });
+  for (const path of [places.data, places.mountPoint, places.upper, sockets]) {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    chownSync(path, options.uid, options.gid);
+  }
+  return places;
+}
+
+interface MountPlan {
+  readonly pages: TimelinePagesOptions;
+  readonly point: StartPoint;
+  readonly places: Places;
+  readonly undo: Steps['undo'];
+}
+
+/** The server's end of the mount's page channels, one for each reader and one for comparing. */
+async function spawnPageReader(
+  context: Context<ComputeMessage>,
+  options: ComputeOptions,
+  undo: Steps['undo'],
+): Promise<TimelinePagesOptions> {
+  const channels = Array.from({ length: options.readerThreads + 1 }, allocatePageChannel);
+  const bell = allocateBell();
+  const pageReader: PageReaderOptions = { channels, bell };
+  const child = { behavior: 'page-reader', name: proposerName(context), options: pageReader };
+  const spawned = await context.spawn({ ...child, thread: 'storage' });
+  undo.push(() => context.stop(spawned));
+  const timeline = context.ref<TimelineMessage>(`timeline/${options.timeline}`);
+  const { number } = await context.ask(timeline, { kind: 'describeTimeline' }, limits);
+  return { timeline: number, cache: options.pageCache, channels, bell };
+}
+
+async function mount(
+  context: Context<ComputeMessage>,
+  options: ComputeOptions,
+  { point, places, pages, undo }: MountPlan,
+): Promise<ActorRef<FilesystemMessage>> {
+  const mountOptions: FilesystemOptions = {
+    mountPoint: places.mountPoint,
+    scratchDirectory: places.upper,
+    uid: options.uid,
+    gid: options.gid,
+    snapshot: mountSnapshot(point.state, options.major, point.startLsn, point.controlFile),
+    lower: { moduleUrl: lowerModule, options: pages },
+    readers: options.readerThreads,
+    upperMax_bytes: options.upperMax_bytes,
+    upperTarget_bytes: options.upperTarget_bytes,
+    readAhead_bytes,
+    owner: context.self.path,
+  };
+  const filesystem = await context.spawn({
+    behavior: 'filesystem',
+    name: proposerName(context),
+    options: mountOptions,
+    thread: null,
+  });
+  undo.push(() => context.stop(filesystem));
+  return context.ref(filesystem.path);
+}
+
+/** Everything of the data directory that is not on the mount. */
+function layOut(options: ComputeOptions, places: Places, point: StartPoint): void {
+  const { uid, gid, address, port, sharedBuffers_bytes, maxConnections } = options;
+  const { data, mountPoint, sockets: socketDirectory } = places;
+  for (const folder of localDirectories) ownedFolder(join(data, folder), options);
+  for (const folder of mountedDirectories)
+    symlinkSync(join(mountPoint, folder), join(data, folder));
+  const settings = { address, port, socketDirectory, sharedBuffers_bytes, maxConnections };
+  const files: readonly (readonly [string, string | Uint8Array])[] = [
+    ['PG_VERSION', `${options.major}\n`],
+    ['postgresql.conf', postgresConf(settings)],
+    ['pg_hba.conf', hostBasedAuthentication],
+    ['pg_ident.conf', ''],
+    ...point.segments.map(({ name, bytes }) => [join('pg_wal', name), bytes] as const),
+  ];
+  for (const [name, content] of files) {
+    const path = join(data, name);
+    writeFileSync(path, content, { mode: 0o600 });
+    chownSync(path, uid, gid);
+  }
+}
+
+async function cleanUp(
+  context: Context<ComputeMessage>,
+  options: ComputeOptions,
+  run: Run,
+): Promise<void> {
+  await context.stop(context.ref(run.filesystem.path));
+  await context.stop(context.ref(`page-reader/${proposerName(context)}`));
+  await context.stop(context.ref(run.proposer.path));
+  releaseAll(run.reachable);
+  await clearScratch(options);
+}
+
+function releaseAll(paths: readonly ReachablePath[]): void {
+  for (const path of [...paths].reverse()) path.release();
+}
+
+function ownedFolder(path: string, { uid, gid }: ComputeOptions): void {
+  mkdirSync(path, { mode: 0o700 });
+  chownSync(path, uid, gid);
+}
+
+function scratchName({ timeline }: ComputeOptions): string {
+  return `compute-${timeline}`;
+}
+
+/** Short: a socket's path has 107 bytes. */
+function socketDirectory({ timeline }: ComputeOptions): string {
+  return `/run/stemma/socket-${timeline.slice(0, 16)}`;
+}
+
+/** The proposer and the mount bear their compute's name. */
+function proposerName(context: Context<ComputeMessage>): string {
+  return context.self.path.slice('compute/'.length);
+}
