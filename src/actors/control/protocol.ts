@@ -77,7 +77,33 @@ export interface VerifyBranch extends Ask<'verifyBranch', VerifyReport> {
   readonly branch: string;
 }
 
+/** What every compute is started with. */
+export interface ComputeSettings {
+  readonly sharedBuffers_bytes: number;
+  readonly maxConnections: number;
+  readonly startTimeout_ms: number;
+  readonly stopTimeout_ms: number;
+  readonly readerThreads: number;
+  readonly upperTarget_bytes: number;
+  readonly upperMax_bytes: number;
+  readonly trimSample_ms: number;
+  /** Shared memory of rebuilt pages. */
+  readonly pageCache: SharedArrayBuffer;
+}
+
+/** What every timeline is started with. */
+export interface TimelineSettings {
+  readonly openLayerMax_bytes: number;
+  readonly pageCache: SharedArrayBuffer;
+}
+
+/** Stops every Postgres, and leaves it to the next start of the host to start them again. */
+export interface StopComputes extends Ask<'stopComputes', null> {
+  readonly kind: 'stopComputes';
+}
+
 export type ControlMessage =
+  | StopComputes
   | DescribeHost
   | CreateBranch
   | ListBranches

@@ -1,0 +1,161 @@
+/**
+ * Host: one process: its folder, its threads, and the actors at the top of it.
+ */
+import { Failure } from './base/failure.ts';
+import { type Config } from './config.ts';
+import { announceApi, closeHostDirectory, openHostDirectory } from './io/host-directory.ts';
+import { logToStandardError } from './io/log.ts';
+import { unmountBelow } from './io/mounts.ts';
+import { type ApiMessage } from './actors/api/protocol.ts';
+import { type ControlMessage, type StartedEndpoint } from './actors/control/protocol.ts';
+import { type ControlOptions } from './actors/control/open-project.ts';
+import { allocatePageCache } from './runtime/page-cache.ts';
+import { startRuntime, type Runtime } from './runtime/runtime.ts';
+import { type ActorRef } from './runtime/actor.ts';
+
+export interface HostOptions {
+  readonly config: Config;
+  /** Absolute path of the folder everything is kept in. */
+  readonly directory: string;
+  /** Print one JSON line per event instead of text. */
+  readonly json: boolean;
+}
+
+/** A host that runs. */
+export interface Host {
+  readonly runtime: Runtime;
+  readonly api: string;
+  readonly connectionString: string;
+  /** Stops everything in order. */
+  stop(): Promise<void>;
+}
+
+const limits = { timeout_ms: 600_000 };
+const threads = [{ name: 'wal' }, { name: 'storage' }];
+
+/** Runs a host until it is told to stop by SIGINT or SIGTERM, or cannot go on. */
+export async function runHost(options: HostOptions): Promise<void> {
+  const signals = listenForSignals();
+  const host = await startHost(options);
+  const { api, connectionString } = host;
+  print(options, { event: 'ready', api, connectionString }, connectionString);
+  const reason = await Promise.race([signals.asked, host.runtime.ended]);
+  if (reason === 'asked') print(options, { event: 'stopping' }, 'stopping');
+  await host.stop();
+  signals.stopListening();
+  if (reason instanceof Failure) throw reason;
+  print(options, { event: 'stopped' }, 'stopped');
+}
+
+/** Fails with what opening the folder, starting a thread or starting Postgres fails with. */
+export async function startHost(options: HostOptions): Promise<Host> {
+  const { directory, config } = options;
+  if (process.getuid?.() !== 0) throw new Failure('not_root', { needed: 'to mount a file system' });
+  openHostDirectory(directory);
+  let runtime: Runtime | null = null;
+  try {
+    unmountBelow(directory);
+    runtime = await startRuntime({
+      behaviors: new URL('./actors/registry.ts', import.meta.url),
+      threads,
+      log: logToStandardError({ level: 'warn', format: options.json ? 'json' : 'text' }),
+    });
+    return await startActors(runtime, directory, config);
+  } catch (error) {
+    await runtime?.stop();
+    closeHostDirectory(directory);
+    throw error;
+  }
+}
+
+async function startActors(runtime: Runtime, directory: string, config: Config): Promise<Host> {
+  const options = controlOptions(directory, config);
+  await spawnHere(runtime, 'control', options);
+  const control = runtime.ref<ControlMessage>('control/host');
+  const { api_address: address, api_port: port } = config;
+  await spawnHere(runtime, 'api', { address, port, control: control.path });
+  const { url } = await runtime.ask(
+    runtime.ref<ApiMessage>('api/host'),
+    { kind: 'describeApi' },
+    limits,
+  );
+  announceApi(directory, url);
+  const { connectionString }: StartedEndpoint = await runtime.ask(
+    control,
+    { kind: 'startEndpoint', branch: 'main' },
+    limits,
+  );
+  return {
+    runtime,
+    api: url,
+    connectionString,
+    stop: async () => {
+      await stopComputes(runtime, control);
+      await runtime.stop();
+      closeHostDirectory(directory);
+    },
+  };
+}
+
+/** Before anything else: a Postgres shuts down in order only while its proposer and its mount live. */
+async function stopComputes(runtime: Runtime, control: ActorRef<ControlMessage>): Promise<void> {
+  try {
+    await runtime.ask(control, { kind: 'stopComputes' }, limits);
+  } catch (error) {
+    // The runtime is going down by itself: what is left is killed with it, and nothing is lost.
+    if (!(error instanceof Failure)) throw error;
+  }
+}
+
+async function spawnHere(runtime: Runtime, behavior: string, options: object): Promise<void> {
+  await runtime.spawn({ behavior, name: 'host', options, thread: 'main' });
+}
+
+function controlOptions(directory: string, config: Config): ControlOptions {
+  const pageCache = allocatePageCache(config.page_cache_bytes);
+  return {
+    directory,
+    major: config.postgres_major,
+    uid: config.postgres_uid,
+    gid: config.postgres_gid,
+    firstPort: config.postgres_first_port,
+    address: config.postgres_address,
+    compute: {
+      sharedBuffers_bytes: config.shared_buffers_bytes,
+      maxConnections: config.max_connections,
+      startTimeout_ms: config.postgres_start_timeout_ms,
+      stopTimeout_ms: config.postgres_stop_timeout_ms,
+      readerThreads: config.filesystem_reader_threads,
+      upperTarget_bytes: config.overlay_target_bytes,
+      upperMax_bytes: config.overlay_max_bytes,
+      trimSample_ms: config.trim_sample_ms,
+      pageCache,
+    },
+    timeline: { openLayerMax_bytes: config.open_layer_max_bytes, pageCache },
+  };
+}
+
+interface Signals {
+  readonly asked: Promise<'asked'>;
+  readonly stopListening: () => void;
+}
+
+/** From now on SIGINT and SIGTERM are requests. */
+function listenForSignals(): Signals {
+  const { promise: asked, resolve } = Promise.withResolvers<'asked'>();
+  function ask(): void {
+    resolve('asked');
+  }
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const signal of signals) process.on(signal, ask);
+  return {
+    asked,
+    stopListening: () => {
+      for (const signal of signals) process.off(signal, ask);
+    },
+  };
+}
+
+function print(options: HostOptions, event: object, text: string): void {
+  process.stdout.write(`${options.json ? JSON.stringify(event) : text}\n`);
+}

@@ -1,0 +1,164 @@
+#!/usr/bin/env node
+/**
+ * The command line: `stemma up` runs a host, every other command asks the host that runs.
+ */
+import { resolve } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { Failure } from './base/failure.ts';
+import { defaultConfig, readConfig } from './config.ts';
+import { runHost } from './host.ts';
+import { askHost, type HostRequest } from './io/host-client.ts';
+
+interface CommonOptions {
+  readonly data: string;
+  readonly json?: true;
+}
+
+const program = new Command('stemma')
+  .description('Serverless storage for stock, unmodified Postgres.')
+  .exitOverride();
+
+withCommon(program.command('up').description('run a host in the foreground'))
+  .option('--config <file>', 'settings in TOML')
+  .action(async (options: CommonOptions & { readonly config?: string }) => {
+    const config = options.config === undefined ? defaultConfig : readConfig(options.config);
+    await runHost({ config, directory: resolve(options.data), json: options.json === true });
+  });
+
+const branch = program.command('branch').description('branches of the project');
+withCommon(branch.command('create <name>').description('cut a branch'))
+  .option('--parent <name>', 'branch it is cut from', 'main')
+  .option('--at <lsn>', 'where in the past; the end of the log by default')
+  .action(
+    async (
+      name: string,
+      options: CommonOptions & { readonly parent: string; readonly at?: string },
+    ) => {
+      const { parent, at } = options;
+      const body = at === undefined ? { name, parent } : { name, parent, at };
+      const made = (await ask(options, { method: 'POST', path: '/v1/branches', body })) as Branch;
+      print(options, made, [`${made.name} from ${parent} at ${made.parentLsn ?? ''}`]);
+    },
+  );
+withCommon(branch.command('list').description('all branches')).action(
+  async (options: CommonOptions) => {
+    const path = '/v1/branches';
+    const branches = (await ask(options, { method: 'GET', path, body: null })) as Branch[];
+    const rows = branches.map((one) => [
+      one.name,
+      one.parent === null ? '-' : `${one.parent} at ${one.parentLsn ?? ''}`,
+      one.endLsn,
+      one.halted ?? '',
+    ]);
+    print(options, branches, table(['branch', 'parent', 'end', ''], rows));
+  },
+);
+withCommon(branch.command('delete <name>').description('delete a branch')).action(
+  async (name: string, options: CommonOptions) => {
+    await ask(options, { method: 'DELETE', path: branchPath(name), body: null });
+    print(options, { name }, [`${name} deleted`]);
+  },
+);
+
+const endpoint = program.command('endpoint').description('Postgres servers on branches');
+withCommon(endpoint.command('start <branch>').description('start Postgres on a branch')).action(
+  async (name: string, options: CommonOptions) => {
+    const path = branchPath(name, 'start');
+    const started = (await ask(options, { method: 'POST', path, body: null })) as StartedEndpoint;
+    print(options, started, [`${started.connectionString}  (${started.startMs} ms)`]);
+  },
+);
+withCommon(endpoint.command('stop <branch>').description('stop the Postgres of a branch')).action(
+  async (name: string, options: CommonOptions) => {
+    await ask(options, { method: 'POST', path: branchPath(name, 'stop'), body: null });
+    print(options, { branch: name }, [`${name} stopped`]);
+  },
+);
+withCommon(endpoint.command('list').description('all endpoints')).action(
+  async (options: CommonOptions) => {
+    const path = '/v1/endpoints';
+    const endpoints = (await ask(options, { method: 'GET', path, body: null })) as Endpoint[];
+    const rows = endpoints.map((one) => [one.branch, one.state, one.connectionString ?? '-']);
+    print(options, endpoints, table(['branch', 'state', 'connection string'], rows));
+  },
+);
+
+withCommon(
+  program
+    .command('verify <branch>')
+    .description('rebuild every block of a branch and compare it with what its Postgres has'),
+).action(async (name: string, options: CommonOptions) => {
+  const path = branchPath(name, 'verify');
+  const report = (await ask(options, { method: 'POST', path, body: null })) as Verified;
+  const { lsn, relations, blocks, slruPages, differences, first } = report;
+  const counts = `${relations} relations, ${blocks} blocks, ${slruPages} slru pages`;
+  print(options, report, [`${lsn}: ${counts}, ${differences} differences`, ...first]);
+  if (differences > 0) process.exitCode = 1;
+});
+
+interface Branch {
+  readonly name: string;
+  readonly parent: string | null;
+  readonly parentLsn: string | null;
+  readonly endLsn: string;
+  readonly halted: string | null;
+}
+interface StartedEndpoint {
+  readonly connectionString: string;
+  readonly startMs: number;
+}
+interface Endpoint {
+  readonly branch: string;
+  readonly state: string;
+  readonly connectionString: string | null;
+}
+interface Verified {
+  readonly lsn: string;
+  readonly relations: number;
+  readonly blocks: number;
+  readonly slruPages: number;
+  readonly differences: number;
+  readonly first: readonly string[];
+}
+
+function withCommon(command: Command): Command {
+  return command
+    .option('--data <dir>', 'data directory of the host', '.stemma')
+    .option('--json', 'print JSON');
+}
+
+function ask(options: CommonOptions, asked: HostRequest): Promise<unknown> {
+  return askHost(resolve(options.data), asked);
+}
+
+function branchPath(name: string, verb?: string): string {
+  const path = `/v1/branches/${encodeURIComponent(name)}`;
+  return verb === undefined ? path : `${path}/${verb}`;
+}
+
+function print(options: CommonOptions, value: unknown, lines: readonly string[]): void {
+  const text = options.json === true ? JSON.stringify(value) : lines.join('\n');
+  process.stdout.write(`${text}\n`);
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((_, column) =>
+    Math.max(...[head, ...rows].map((row) => (row[column] ?? '').length)),
+  );
+  return [head, ...rows].map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode;
+  else if (error instanceof Failure) {
+    process.stderr.write(`stemma: ${error.message}\n`);
+    process.exitCode = 1;
+  } else throw error;
+}
