@@ -6,7 +6,7 @@
  */
 import { writeSync } from 'node:fs';
 
-export type LogEntryLevel = 'debug' | 'info' | 'warn' | 'error';
+type LogEntryLevel = 'debug' | 'info' | 'warn' | 'error';
 
 export interface LogEntry {
   readonly time_ms: number;
@@ -20,7 +20,7 @@ export interface LogEntry {
 
 export type LogSink = (entry: LogEntry) => void;
 
-export interface LogSettings {
+interface LogSettings {
   readonly level: LogEntryLevel;
   readonly format: 'json' | 'text';
 }

@@ -35,7 +35,7 @@ export interface ActorRef<Message extends AnyMessage> {
  * What happens when an actor fails: `permanent` is always restarted, `transient` only after a
  * failure, `temporary` never. Restarts beyond the supervisor's intensity escalate.
  */
-export type RestartPolicy = 'permanent' | 'transient' | 'temporary';
+type RestartPolicy = 'permanent' | 'transient' | 'temporary';
 
 /** At most `maxRestarts` within `window_ms`; each waits longer than the one before. */
 export interface RestartIntensity {

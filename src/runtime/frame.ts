@@ -12,12 +12,12 @@ import { type AnyMessage } from './actor.ts';
 
 export const frameKinds = { tell: 0, ask: 1, answer: 2, refuse: 3, forget: 4 } as const;
 
-export type TellFrame = readonly [0, to: string, from: string, message: AnyMessage];
+type TellFrame = readonly [0, to: string, from: string, message: AnyMessage];
 export type AskFrame = readonly [1, id: number, to: string, from: string, message: AnyMessage];
-export type AnswerFrame = readonly [2, id: number, result: unknown];
-export type RefuseFrame = readonly [3, id: number, failure: FailureData];
+type AnswerFrame = readonly [2, id: number, result: unknown];
+type RefuseFrame = readonly [3, id: number, failure: FailureData];
 /** The asker gave up on the ask of this number. */
-export type ForgetFrame = readonly [4, id: number];
+type ForgetFrame = readonly [4, id: number];
 export type Frame = TellFrame | AskFrame | AnswerFrame | RefuseFrame | ForgetFrame;
 
 const firstExtension = 0x40;

@@ -85,6 +85,7 @@ export class Kernel implements CellHost, Host {
   /** Asks of other threads that are not settled here, by thread and number. */
   readonly #visiting = new Map<string, RemoteReply>();
   #nextAskId = 1;
+  #closed = false;
   #mailboxHighWater = 0;
 
   constructor(world: KernelWorld) {
@@ -131,6 +132,7 @@ export class Kernel implements CellHost, Host {
 
   ask(from: string, to: string, message: AnyMessage, limits: AskLimits): Promise<unknown> {
     this.#traceSend('ask', from, to, message.kind);
+    if (this.#closed) return Promise.reject(new Failure('runtime_stopped', { path: to }));
     return new Promise((resolve, reject) => {
       const id = this.#nextAskId;
       this.#nextAskId += 1;
@@ -217,7 +219,14 @@ export class Kernel implements CellHost, Host {
     }
   }
 
-  /** The thread ends without stopping its actors. */
+  /** The runtime has stopped: who still waits for another thread is told, and nobody may ask more. */
+  close(): void {
+    this.#closed = true;
+    for (const { ask } of [...this.#away.values()])
+      ask.reject(new Failure('runtime_stopped', { path: ask.path }));
+  }
+
+  /** The thread dies with its actors; what they wait for never comes. */
   abandon(): void {
     for (const cell of this.#cells.values()) cell.abandon();
     this.#cells.clear();

@@ -5,7 +5,7 @@
 import { assert } from '../base/assert.ts';
 import { type RestartIntensity } from './actor.ts';
 
-export const defaultIntensity: RestartIntensity = {
+const defaultIntensity: RestartIntensity = {
   maxRestarts: 5,
   window_ms: 30_000,
   firstDelay_ms: 10,

@@ -49,7 +49,7 @@ export interface RuntimeSettings extends HeartbeatLimits {
   readonly threadIntensity: RestartIntensity;
 }
 
-export const runtimeDefaults: RuntimeSettings = {
+const runtimeDefaults: RuntimeSettings = {
   ring_bytes: 2 ** 21,
   actorsMax: 16_384,
   stopTimeout_ms: 10_000,
@@ -215,7 +215,7 @@ export class Runtime {
     this.#transport.close();
     await Promise.all(this.#slots.map(({ restarting }) => restarting ?? Promise.resolve()));
     await Promise.all(this.#handles().map((handle) => handle.terminate()));
-    this.#kernel.abandon();
+    this.#kernel.close();
     this.#resolveEnded(this.#failure);
   }
 

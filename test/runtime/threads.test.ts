@@ -273,6 +273,20 @@ test('threads: a thread out of memory ends alone, and its actors come back', asy
   });
 });
 
+test('threads: an ask that is open when the runtime stops fails, and so does a later one', async () => {
+  await withRuntime({ threads: ['wal'] }, async (running) => {
+    const { runtime } = running;
+    const counter = await spawnCounter(running, { name: 'a', thread: 'wal' });
+
+    const open = runtime.ask(counter, { kind: 'hold' }, { timeout_ms: 600_000 });
+    const failed = rejects(open, { name: 'Failure' });
+    await runtime.stop();
+
+    await failed;
+    await rejects(runtime.ask(counter, add, limits), { code: 'runtime_stopped' });
+  });
+});
+
 test('threads: a thread whose registry does not load fails the start', async () => {
   const behaviors = new URL('./registry.ts', import.meta.url);
   const missing = new URL('./no-registry.ts', import.meta.url);
