@@ -27,7 +27,7 @@ import {
   type TermHistory,
 } from './term.ts';
 
-export interface MemberState {
+interface MemberState {
   readonly id: AcceptorId;
   /**
    * `contacting` greeted, no answer yet · `greeted` · `voted` for this term · `joining` is being
@@ -91,7 +91,7 @@ export interface ProposerDecision {
 }
 
 /** Bytes of one append, at most; and how far an acceptor's answers may lag behind what was sent. */
-export const appendBytesMax = 1_048_576;
+const appendBytesMax = 1_048_576;
 export const inFlightBytesMax = 8 * appendBytesMax;
 
 /** Begins an election: greets everybody. */
@@ -246,7 +246,7 @@ export function unansweredBytes(state: ProposerState): number {
   return Math.max(0, state.endLsn - answered);
 }
 
-export function member(state: ProposerState, id: AcceptorId): MemberState {
+function member(state: ProposerState, id: AcceptorId): MemberState {
   const found = state.members.find((each) => each.id === id);
   assert(found !== undefined, 'an answer comes from a member');
   return found;

@@ -92,7 +92,7 @@ export interface RemoveWal extends Ask<'removeWal', { readonly firstLsn: Lsn }> 
   readonly below: Lsn;
 }
 
-export interface DescribeAcceptor extends Ask<'describeAcceptor', AcceptorDescription> {
+interface DescribeAcceptor extends Ask<'describeAcceptor', AcceptorDescription> {
   readonly kind: 'describeAcceptor';
 }
 export interface AcceptorDescription {
@@ -115,11 +115,11 @@ export interface AcceptorDescription {
 }
 
 /** Everything appended meanwhile is to be synced and answered. */
-export interface SyncDue {
+interface SyncDue {
   readonly kind: 'syncDue';
 }
 /** Time to note how far the log is on disk. */
-export interface PositionDue {
+interface PositionDue {
   readonly kind: 'positionDue';
 }
 /** A waiting reader's time is up. */

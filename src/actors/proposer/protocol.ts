@@ -52,7 +52,7 @@ export interface AppendRecord extends Ask<'appendRecord', { readonly commitLsn: 
 }
 
 /** Where Postgres is to be reached. */
-export interface PostgresAddress {
+interface PostgresAddress {
   /** A directory (Unix socket) or a host name. */
   readonly host: string;
   readonly port: number;
@@ -76,7 +76,7 @@ export interface Release extends Ask<'release', { readonly commitLsn: Lsn }> {
   readonly timeout_ms: number;
 }
 
-export interface DescribeProposer extends Ask<'describeProposer', ProposerDescription> {
+interface DescribeProposer extends Ask<'describeProposer', ProposerDescription> {
   readonly kind: 'describeProposer';
 }
 export interface ProposerDescription {
@@ -98,7 +98,7 @@ export interface StreamRefused extends Tell<'streamRefused'> {
   readonly failure: FailureData;
 }
 /** Time to try once more to open the stream. */
-export interface StreamDue extends Tell<'streamDue'> {
+interface StreamDue extends Tell<'streamDue'> {
   readonly stream: number;
 }
 /** WAL arrived from Postgres. */
@@ -112,15 +112,15 @@ export interface StreamEnded extends Tell<'streamEnded'> {
 }
 
 /** `attempt`, in what follows, numbers the contacts with one acceptor: older ones are void. */
-export interface GreetAnswered extends Tell<'greetAnswered'> {
+interface GreetAnswered extends Tell<'greetAnswered'> {
   readonly attempt: number;
   readonly result: GreetingResult;
 }
-export interface VoteAnswered extends Tell<'voteAnswered'> {
+interface VoteAnswered extends Tell<'voteAnswered'> {
   readonly attempt: number;
   readonly result: VoteResult;
 }
-export interface InstallAnswered extends Tell<'installAnswered'> {
+interface InstallAnswered extends Tell<'installAnswered'> {
   readonly attempt: number;
   readonly result: AppendResult;
 }

@@ -18,7 +18,7 @@ export interface WalReceiverOptions {
   readonly retry_ms: number;
 }
 
-export interface DescribeWalReceiver extends Ask<'describeWalReceiver', WalReceiverDescription> {
+interface DescribeWalReceiver extends Ask<'describeWalReceiver', WalReceiverDescription> {
   readonly kind: 'describeWalReceiver';
 }
 export interface WalReceiverDescription {
