@@ -4,7 +4,8 @@
  * Owns:    the term it was elected in, the stream out of Postgres, WAL not yet committed.
  * Serves:  the compute: elect, appendRecord, follow, release.
  * Promise: Postgres hears of a position only when a majority of acceptors has it on disk.
- * Crash:   the reign is over; the next `elect` finds whatever was acknowledged with the quorum.
+ * Crash:   the reign is over, and the owner hears `postgresGone`; the next `elect` finds whatever was
+ *          acknowledged with the quorum.
  * Never:   decides. Decisions are src/consensus/proposer.ts's. No timer stands between a record
  *          and its acknowledgement.
  */
@@ -31,10 +32,9 @@ import {
   type ProposerState,
 } from '../../consensus/proposer.ts';
 import { allMembers, type AcceptorId } from '../../consensus/membership.ts';
-import { termZero } from '../../consensus/term.ts';
 import { defineActor, type Context } from '../../runtime/actor.ts';
 import { type ComputeMessage } from '../compute/protocol.ts';
-import { AcceptorLinks, failureData } from './acceptor-links.ts';
+import { failureData } from './acceptor-links.ts';
 import {
   type AppendAnswered,
   type AppendRecord,
@@ -42,7 +42,6 @@ import {
   type Elect,
   type Follow,
   type MemberFailed,
-  type ProposerDescription,
   type ProposerMessage,
   type ProposerOptions,
   type ReconnectDue,
@@ -53,46 +52,17 @@ import {
   type StreamRefused,
   type WalArrived,
 } from './protocol.ts';
-import { openStream, type ReplicationStream } from './replication-stream.ts';
-import { WalWindow } from './wal-window.ts';
+import { openStream } from './replication-stream.ts';
+import { describeShell, newShell, type ProposerShell } from './shell.ts';
 
-interface ProposerShell {
-  readonly options: ProposerOptions;
-  readonly links: AcceptorLinks;
-  readonly window: WalWindow;
-  /** null before the first election and after a release. */
-  core: ProposerState | null;
-  /** Numbers elections; deadlines of older ones are void. */
-  reign: number;
-  owner: string | null;
-  run: number;
-  /** The election under way, and what went wrong last meanwhile, in words. */
-  elect: Elect | null;
-  trouble: string | null;
-  appends: PendingAppend[];
-  /** `follow` until its stream is open. */
-  follow: Follow | null;
-  followSince_ms: number;
-  release: Release | null;
-  /** Numbers streams, the one being opened included; messages of older ones are void. */
-  streams: number;
-  opening: boolean;
-  stream: ReplicationStream | null;
-  paused: boolean;
-}
 type Shell = ProposerShell;
 type ProposerContext = Context<ProposerMessage>;
-
-interface PendingAppend {
-  readonly asked: AppendRecord;
-  readonly end: Lsn;
-}
 
 export const proposer = defineActor<ProposerMessage, Shell, ProposerOptions>({
   name: 'proposer',
   mailboxMax: 4_096,
   restart: 'permanent',
-  start,
+  start: newShell,
   receive,
   stop: (_context, shell) => {
     closeStream(shell);
@@ -101,29 +71,17 @@ export const proposer = defineActor<ProposerMessage, Shell, ProposerOptions>({
 
 const streamRetry_ms = 50;
 
-function start(context: ProposerContext, options: ProposerOptions): Shell {
-  return {
-    options,
-    links: new AcceptorLinks(context, options),
-    window: new WalWindow(),
-    core: null,
-    reign: 0,
-    owner: null,
-    run: 0,
-    elect: null,
-    trouble: null,
-    appends: [],
-    follow: null,
-    followSince_ms: 0,
-    release: null,
-    streams: 0,
-    opening: false,
-    stream: null,
-    paused: false,
-  };
+/** A bug ends this incarnation, and with it the reign: the owner must not wait for commits. */
+function receive(context: ProposerContext, shell: Shell, message: ProposerMessage): void {
+  try {
+    dispatch(context, shell, message);
+  } catch (error) {
+    if (!(error instanceof Failure)) abandon(context, shell);
+    throw error;
+  }
 }
 
-function receive(context: ProposerContext, shell: Shell, message: ProposerMessage): void {
+function dispatch(context: ProposerContext, shell: Shell, message: ProposerMessage): void {
   switch (message.kind) {
     case 'elect':
       onElect(context, shell, message);
@@ -138,7 +96,7 @@ function receive(context: ProposerContext, shell: Shell, message: ProposerMessag
       onRelease(context, shell, message);
       return;
     case 'describeProposer':
-      context.answer(message, describe(shell));
+      context.answer(message, describeShell(shell));
       return;
     case 'walArrived':
     case 'appendAnswered':
@@ -324,10 +282,9 @@ function onWalArrived(context: ProposerContext, shell: Shell, { stream }: WalArr
 function onStreamEnded(context: ProposerContext, shell: Shell, message: StreamEnded): void {
   if (message.stream !== shell.streams || shell.stream === null || shell.opening) return;
   closeStream(shell);
-  const { core, owner, run } = shell;
+  const { core } = shell;
   context.log('info', 'the stream from Postgres ended', { reason: message.reason });
-  if (owner !== null)
-    context.tell(context.ref<ComputeMessage>(owner), { kind: 'postgresGone', run });
+  tellOwner(context, shell, 'postgresGone');
   if (core?.phase !== 'leading') return;
   shell.window.clear();
   shell.links.renewAll();
@@ -510,13 +467,25 @@ function onSettled(context: ProposerContext, shell: Shell, core: ProposerState):
 
 /** Somebody newer owns the log: nothing of ours will be committed again. */
 function fence(context: ProposerContext, shell: Shell, failure: Failure): void {
-  const { elect, core, owner, run } = shell;
+  const { elect, core } = shell;
   if (core !== null) shell.core = { ...core, phase: 'fenced' };
   refuseElect(context, shell, new Failure('election_lost', failure.values, failure));
   stopWork(context, shell, failure);
   context.log('warn', 'fenced', failure.values);
-  if (owner !== null && elect === null)
-    context.tell(context.ref<ComputeMessage>(owner), { kind: 'proposerFenced', run });
+  if (elect === null) tellOwner(context, shell, 'proposerFenced');
+}
+
+function abandon(context: ProposerContext, shell: Shell): void {
+  closeStream(shell);
+  tellOwner(context, shell, 'postgresGone');
+}
+
+function tellOwner(
+  context: ProposerContext,
+  { owner, run }: Shell,
+  kind: 'postgresGone' | 'proposerFenced',
+): void {
+  if (owner !== null) context.tell(context.ref<ComputeMessage>(owner), { kind, run });
 }
 
 function refuseElect(context: ProposerContext, shell: Shell, failure: Failure): void {
@@ -554,15 +523,4 @@ function closeStream(shell: Shell): void {
   shell.stream = null;
   shell.streams += 1;
   shell.opening = false;
-}
-
-function describe({ core, stream }: Shell): ProposerDescription {
-  return {
-    phase: core?.phase ?? 'idle',
-    term: core?.term ?? termZero,
-    termStart: core?.termStart ?? lsnZero,
-    receivedLsn: core?.endLsn ?? lsnZero,
-    commitLsn: core?.commitLsn ?? lsnZero,
-    streaming: stream !== null,
-  };
 }

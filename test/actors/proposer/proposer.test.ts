@@ -135,6 +135,21 @@ test('proposer: a newer term fences it, its Postgres commits nothing more, its o
   });
 });
 
+test('proposer: when it crashes its owner hears of it, and a new reign can follow the same Postgres', async () => {
+  await withCluster(['a'], async ({ cluster, client }) => {
+    await client.query('create table t (a int)');
+
+    const nonsense = { kind: 'nonsense' } as unknown as ProposerMessage;
+    await rejects(askProposer(cluster.host, nonsense), { code: 'actor_crashed' });
+    await toldOwner('postgresGone');
+    await cluster.elect();
+    await cluster.follow();
+
+    await client.query('insert into t values (1)');
+    deepEqual((await client.query('select a from t')).rows, [['1']]);
+  });
+});
+
 test('proposer: after a clean shutdown the log ends with what Postgres wrote last', async () => {
   await withCluster(['a'], async ({ cluster, client }) => {
     await client.query('create table t (a int)');
