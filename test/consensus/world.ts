@@ -64,7 +64,7 @@ export type Request =
   | ({ readonly kind: 'append' } & Append)
   | { readonly kind: 'read'; readonly begin: Lsn; readonly term: Term };
 
-type Answer = GreetingResult | VoteResult | AppendResult | Uint8Array;
+export type Answer = GreetingResult | VoteResult | AppendResult | Uint8Array;
 
 export interface Contact {
   readonly proposer: ModelProposer;
@@ -93,7 +93,7 @@ export class ModelAcceptor {
     this.bytes = this.bytes.slice(0, recordsEnd(length));
     const end = lsn(start + this.bytes.length);
     const { term, history, configuration, commitLsn } = this.durable;
-    const position = { writeLsn: end, recordLsn: end, flushLsn: end };
+    const position = { writeLsn: end, recordLsn: end, flushLsn: end, announcedLsn: commitLsn };
     this.state = { ...this.state, term, history, configuration, commitLsn, ...position };
     this.unsynced = [];
   }
