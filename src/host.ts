@@ -5,10 +5,13 @@ import { Failure } from './base/failure.ts';
 import { type Config } from './config.ts';
 import { announceApi, closeHostDirectory, openHostDirectory } from './io/host-directory.ts';
 import { logToStandardError } from './io/log.ts';
-import { unmountBelow } from './io/mounts.ts';
+import { unmountStale } from './io/fuse/device.ts';
 import { type ApiMessage } from './actors/api/protocol.ts';
-import { type ControlMessage, type StartedEndpoint } from './actors/control/protocol.ts';
-import { type ControlOptions } from './actors/control/open-project.ts';
+import {
+  type ControlMessage,
+  type ControlOptions,
+  type StartedEndpoint,
+} from './actors/control/protocol.ts';
 import { allocatePageCache } from './runtime/page-cache.ts';
 import { startRuntime, type Runtime } from './runtime/runtime.ts';
 import { type ActorRef } from './runtime/actor.ts';
@@ -54,7 +57,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   openHostDirectory(directory);
   let runtime: Runtime | null = null;
   try {
-    unmountBelow(directory);
+    await unmountStale(directory);
     runtime = await startRuntime({
       behaviors: new URL('./actors/registry.ts', import.meta.url),
       threads,

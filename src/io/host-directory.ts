@@ -13,7 +13,7 @@ import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import { ensure, Failure } from '../base/failure.ts';
 
-export const hostDirectoryVersion = 1;
+const hostDirectoryVersion = 1;
 
 export interface HostAddress {
   readonly pid: number;

@@ -7,8 +7,8 @@
  *
  * ```
  * header   64, layer-file.ts, zeros to 8192; magic STEMMAIM; end LSN = begin LSN + 1
- * pages    8192 each                                        (CRC in the index, seed: header CRC ^ page number)
- * values   each with zeros to a multiple of 8                 (CRC in the index, seed: header CRC ^ position)
+ * pages    8192 each                              (CRC in the index, seed: header CRC ^ page number)
+ * values   each with zeros to a multiple of 8     (CRC in the index, seed: header CRC ^ position)
  * index    families × 24 (family-section.ts; entries are runs)
  *          runs × first block u32 | runs × blocks u32 | runs × first page u32 (0: all zero)
  *          pages × CRC u32

@@ -30,7 +30,7 @@ export const RelationLocator = struct(
 );
 
 /** Block references are numbered 0 to 32 (`XLR_MAX_BLOCK_ID`). */
-export const blockIdMax = 32;
+const blockIdMax = 32;
 
 /** One block reference of a record. `present` is false for numbers the record does not use. */
 export interface RecordBlock {

@@ -64,7 +64,7 @@ function heal({ world, proposers }: Run): void {
   world.settle();
 }
 
-test(`quorum: acknowledged WAL survives fighting proposers, lost messages and crashes (${seeds} seeds)`, () => {
+test(`quorum: acknowledged WAL survives fights, losses and crashes (${seeds} seeds)`, () => {
   for (let seed = first; seed < first + seeds; seed += 1) {
     try {
       run(seed, ['a', 'b', 'c']);

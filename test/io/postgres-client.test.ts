@@ -127,7 +127,8 @@ test('client: a query under way when the connection breaks is unreachable', asyn
   const refused = rejects(sleeping, { kind: /unavailable|invalid/ });
 
   const killed =
-    "select pg_terminate_backend(pid) from pg_stat_activity where query like 'select pg_sleep%' and pid <> pg_backend_pid()";
+    'select pg_terminate_backend(pid) from pg_stat_activity ' +
+    "where query like 'select pg_sleep%' and pid <> pg_backend_pid()";
   while ((await observer.query(killed)).rows.length === 0);
   await refused;
 

@@ -3,8 +3,21 @@
  */
 import { type Lsn } from '../../base/lsn.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
-import { type ComputeSettings } from '../control/protocol.ts';
 import { type MountFailed } from '../filesystem/protocol.ts';
+
+/** What every compute is started with. */
+export interface ComputeSettings {
+  readonly sharedBuffers_bytes: number;
+  readonly maxConnections: number;
+  readonly startTimeout_ms: number;
+  readonly stopTimeout_ms: number;
+  readonly readerThreads: number;
+  readonly upperTarget_bytes: number;
+  readonly upperMax_bytes: number;
+  readonly trimSample_ms: number;
+  /** Shared memory of rebuilt pages. */
+  readonly pageCache: SharedArrayBuffer;
+}
 
 /** What a compute is started with. */
 export interface ComputeOptions extends ComputeSettings {

@@ -11,9 +11,8 @@ import {
   type StartComputeResult,
   type VerifyReport,
 } from '../compute/protocol.ts';
-import { type ControlOptions } from './open-project.ts';
 import { findBranch, type Branch, type Project } from './project.ts';
-import { type ControlMessage } from './protocol.ts';
+import { type ControlMessage, type ControlOptions } from './protocol.ts';
 
 /** Longer than the settings let a Postgres take to start, stop or be compared. */
 const limits = { timeout_ms: 3_600_000 };

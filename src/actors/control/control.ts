@@ -11,7 +11,7 @@ import { ensure, Failure } from '../../base/failure.ts';
 import { formatLsn, type Lsn } from '../../base/lsn.ts';
 import { defineActor, type Context, type ResultOf } from '../../runtime/actor.ts';
 import { findRecordEnd } from './branch-point.ts';
-import { openProject, saveProject, type ControlOptions } from './open-project.ts';
+import { openProject, saveProject } from './open-project.ts';
 import {
   addBranch,
   changeBranch,
@@ -24,6 +24,7 @@ import {
 import {
   type BranchDescription,
   type ControlMessage,
+  type ControlOptions,
   type CreateBranch,
   type DeleteBranch,
   type DescribeHost,

@@ -8,23 +8,9 @@ import { readFileIfThere, replaceFile } from '../../io/atomic-file.ts';
 import { makeDataDirectory } from '../../io/initdb.ts';
 import { type Context } from '../../runtime/actor.ts';
 import { inspectDirectory } from './imported-directory.ts';
-import { type ComputeSettings, type ControlMessage, type TimelineSettings } from './protocol.ts';
+import { type ControlMessage, type ControlOptions } from './protocol.ts';
 import { decodeProject, encodeProject, type Branch, type Project } from './project.ts';
 import { type Timelines } from './timelines.ts';
-
-export interface ControlOptions {
-  /** The host's folder. */
-  readonly directory: string;
-  /** Major of a project made now; one that exists keeps its own. */
-  readonly major: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** First TCP port given to an endpoint; 0 takes any free one. */
-  readonly firstPort: number;
-  readonly address: string;
-  readonly compute: ComputeSettings;
-  readonly timeline: TimelineSettings;
-}
 
 const rootBranch = 'main';
 

@@ -3,7 +3,8 @@
  */
 import { type Lsn } from '../../base/lsn.ts';
 import { type Ask } from '../../runtime/actor.ts';
-import { type VerifyReport } from '../compute/protocol.ts';
+import { type ComputeSettings, type VerifyReport } from '../compute/protocol.ts';
+import { type TimelineSettings } from '../timeline/protocol.ts';
 
 /** What the host keeps, and for whom. */
 export interface DescribeHost extends Ask<'describeHost', HostDescription> {
@@ -77,24 +78,19 @@ export interface VerifyBranch extends Ask<'verifyBranch', VerifyReport> {
   readonly branch: string;
 }
 
-/** What every compute is started with. */
-export interface ComputeSettings {
-  readonly sharedBuffers_bytes: number;
-  readonly maxConnections: number;
-  readonly startTimeout_ms: number;
-  readonly stopTimeout_ms: number;
-  readonly readerThreads: number;
-  readonly upperTarget_bytes: number;
-  readonly upperMax_bytes: number;
-  readonly trimSample_ms: number;
-  /** Shared memory of rebuilt pages. */
-  readonly pageCache: SharedArrayBuffer;
-}
-
-/** What every timeline is started with. */
-export interface TimelineSettings {
-  readonly openLayerMax_bytes: number;
-  readonly pageCache: SharedArrayBuffer;
+/** What control is started with. */
+export interface ControlOptions {
+  /** The host's folder. */
+  readonly directory: string;
+  /** Major of a project made now; one that exists keeps its own. */
+  readonly major: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** First TCP port given to an endpoint; 0 takes any free one. */
+  readonly firstPort: number;
+  readonly address: string;
+  readonly compute: ComputeSettings;
+  readonly timeline: TimelineSettings;
 }
 
 /** Stops every Postgres, and leaves it to the next start of the host to start them again. */

@@ -17,9 +17,8 @@ import {
 } from '../timeline/protocol.ts';
 import { type StoredWal } from './branch-point.ts';
 import { type ImportedDirectory } from './imported-directory.ts';
-import { type ControlOptions } from './open-project.ts';
 import { type Branch, type Project } from './project.ts';
-import { type ControlMessage } from './protocol.ts';
+import { type ControlMessage, type ControlOptions } from './protocol.ts';
 
 /** How a timeline begins: the log's first bytes, and the state they follow on. */
 interface Birth {

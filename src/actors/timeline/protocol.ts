@@ -7,6 +7,12 @@
 import { type Lsn } from '../../base/lsn.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
 
+/** What every timeline is started with. */
+export interface TimelineSettings {
+  readonly openLayerMax_bytes: number;
+  readonly pageCache: SharedArrayBuffer;
+}
+
 /** What a timeline is started with. */
 export interface TimelineOptions {
   /** 32 hexadecimal digits. */

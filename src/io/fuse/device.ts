@@ -43,7 +43,9 @@ export interface FuseMount {
 export async function mountFuse(mountPoint: string, readAhead_bytes: number): Promise<FuseMount> {
   const fd = openDevice();
   try {
-    const options = `fd=3,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions,max_read=${transferMax_bytes}`;
+    const owner = 'rootmode=40000,user_id=0,group_id=0';
+    const access = 'allow_other,default_permissions';
+    const options = `fd=3,${owner},${access},max_read=${transferMax_bytes}`;
     const ran = await run(
       'mount',
       ['-i', '-t', 'fuse', '-o', options, fileSystemName, mountPoint],

@@ -10,7 +10,6 @@ export const protocolMajor = 7;
 export const protocolMinor = 38;
 /** The kernel refuses to hand out requests into a smaller buffer. */
 export const requestMin_bytes = 8_192;
-export const rootNode = 1;
 
 /** `enum fuse_opcode`. */
 export const operations = {

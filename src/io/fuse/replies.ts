@@ -55,7 +55,7 @@ export interface FileAttributes {
 }
 
 /** A reply with room for `size` bytes after its header. */
-export function makeReply(unique: number, size: number): DataView {
+function makeReply(unique: number, size: number): DataView {
   const reply = new DataView(new ArrayBuffer(OutHeader.size + size));
   writeReplyHeader(reply, 0, { unique, size, errno: errnos.none });
   return reply;

@@ -113,7 +113,7 @@ test('proposer: crashes of Postgres in the middle of writing lose nothing acknow
   });
 });
 
-test('proposer: a newer term fences it, its Postgres commits nothing more, its owner hears of it', async () => {
+test('proposer: a newer term fences it: no more commits, and its owner hears of it', async () => {
   await withCluster(['a'], async ({ cluster, client }) => {
     await client.query('create table t (a int)');
     const before = await cluster.acceptor('a');

@@ -41,7 +41,9 @@ export async function runOracle(options: OracleOptions): Promise<OracleReport> {
 export function formatReport(report: OracleReport): string {
   const lines = [...report.blocks].map(([name, count]) => {
     const { compared, mismatched, imaged, unchecked, unknown } = count;
-    return `${name.padEnd(24)} compared ${compared} mismatched ${mismatched} imaged ${imaged} unchecked ${unchecked} unknown ${unknown}`;
+    const counts = { compared, mismatched, imaged, unchecked, unknown };
+    const words = Object.entries(counts).map(([what, count]) => `${what} ${count}`);
+    return `${name.padEnd(24)} ${words.join(' ')}`;
   });
   return [...lines, ...report.differences].join('\n');
 }
