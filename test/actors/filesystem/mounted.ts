@@ -107,13 +107,15 @@ class Kernel {
     this.#queue = this.#queue.then(async () => {
       const state = this.#state;
       if (state === null) return;
-      await Promise.resolve(filesystem.receive(this.#context, state, message)).catch(
-        (error: Error) => {
-          this.#failure = error;
-          this.#answers.get(message)?.(Promise.reject(error));
-        },
-      );
+      await this.#handle(state, message).catch((reason: unknown) => {
+        this.#failure = new Error('the actor crashed', { cause: reason });
+        this.#answers.get(message)?.(Promise.reject(this.#failure));
+      });
     });
+  }
+
+  async #handle(state: State, message: FilesystemMessage): Promise<void> {
+    await filesystem.receive(this.#context, state, message);
   }
 
   ask<Kind extends FilesystemMessage['kind']>(message: Of<Kind>): Promise<ResultOf<Of<Kind>>> {
