@@ -33,7 +33,7 @@ import {
 import { noSlot, Slots } from './slots.ts';
 
 /** Most blocks one request touches: 1 MiB, and one more when it begins in a second half. */
-export const requestBlocksMax = 130;
+const requestBlocksMax = 130;
 /** How long a busy word is waited for at a time: it is held for one local write. */
 const busyWait_ms = 1;
 

@@ -40,7 +40,7 @@ export interface Inode {
   renamed: boolean;
 }
 
-export interface Child {
+interface Child {
   readonly inode: Inode;
   /** Listings go on after a cookie; a later name has a higher one. */
   readonly cookie: number;

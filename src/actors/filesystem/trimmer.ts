@@ -52,7 +52,7 @@ interface Batch {
 }
 
 /** Pages looked at in one go: each costs a local read on the actor's thread. */
-export const batchBlocks = 512;
+const batchBlocks = 512;
 
 const writeAsync = promisify(write);
 

@@ -24,6 +24,7 @@ export const transferMax_bytes = 1_048_576;
 export const requestMax_bytes = transferMax_bytes + 4_096;
 
 const device = '/dev/fuse';
+const unmountCommand = 'umount';
 const fileSystemName = 'stemma';
 /** Share of the dirty page limit a mount may fill, in percent; FUSE starts at 1. */
 const dirtyShare_percent = 50;
@@ -71,7 +72,7 @@ export async function mountFuse(mountPoint: string, readAhead_bytes: number): Pr
  */
 export async function unmountFuse(mountPoint: string): Promise<void> {
   while (isMounted(mountPoint)) {
-    const ran = await run('umount', unmountParameters(mountPoint), null);
+    const ran = await run(unmountCommand, unmountParameters(mountPoint), null);
     const gone = ran.status === 0 || /not mounted|no mount point/.test(ran.errors);
     ensure(gone, 'fuse_unmount_failed', { mountPoint, reason: ran.errors });
   }
@@ -90,7 +91,7 @@ function detachAtExit(mountPoint: string): void {
   if (leftAtExit.size === 0)
     process.once('exit', () => {
       for (const left of leftAtExit)
-        if (isMounted(left)) spawnSync('umount', unmountParameters(left), { timeout: 5_000 });
+        if (isMounted(left)) spawnSync(unmountCommand, unmountParameters(left), { timeout: 5_000 });
     });
   leftAtExit.add(mountPoint);
 }
