@@ -140,6 +140,13 @@ export interface Context<Message extends AnyMessage> {
   after(delay_ms: number, message: Message): Timer;
 
   /**
+   * Has `release` run when this incarnation is over, however it ends: after `stop`, or after a crash,
+   * before `start` runs again. For what would otherwise outlive it: a socket, a descriptor, a mount.
+   * Last given, first run. A halted actor releases when it is stopped, a thread that dies nothing.
+   */
+  onEnd(release: () => Promise<void> | void): void;
+
+  /**
    * Starts a child: here when `thread` is null, else on the thread of that name. It is supervised by this
    * actor's supervisor tree and stopped before this actor stops.
    */
@@ -160,4 +167,9 @@ export interface ChildSpec {
   /** Plain data (SharedArrayBuffer and MessagePort allowed). */
   readonly options: unknown;
   readonly thread: string | null;
+  /**
+   * Its death is its parent's: a crash of it, or the end of its thread, crashes the parent, and nobody
+   * starts it again but the parent's next `start`. For what a parent cannot go on without.
+   */
+  readonly significant?: true;
 }

@@ -37,6 +37,8 @@ export interface CellSpec {
   readonly parent: string;
   readonly behavior: AnyBehavior;
   readonly options: unknown;
+  /** A crash is not met by a restart but by a crash of the parent. */
+  readonly significant: boolean;
 }
 
 const owedSweepMin = 64;
@@ -52,6 +54,7 @@ export class Cell implements ContextOwner, Runnable {
   readonly mailbox: Mailbox;
   readonly #host: CellHost;
   readonly #options: unknown;
+  readonly #significant: boolean;
   readonly #history: RestartHistory;
   #phase: Phase = 'starting';
   #context: ActorContext;
@@ -71,6 +74,7 @@ export class Cell implements ContextOwner, Runnable {
     this.parent = spec.parent;
     this.behavior = spec.behavior;
     this.#options = spec.options;
+    this.#significant = spec.significant;
     this.#host = host;
     this.mailbox = new Mailbox(spec.behavior.mailboxMax);
     this.#history = new RestartHistory(spec.behavior.intensity);
@@ -88,6 +92,7 @@ export class Cell implements ContextOwner, Runnable {
     } catch (error) {
       this.#context.end();
       await this.#stopChildren();
+      await this.#release();
       this.#end(null);
       throw error instanceof Failure ? error : this.#bug('actor_crashed', error);
     }
@@ -249,7 +254,12 @@ export class Cell implements ContextOwner, Runnable {
 
   async #recover(error: unknown): Promise<void> {
     await this.#stopChildren();
+    await this.#release();
     if (this.#phase !== 'restarting' || this.#stopped !== null) return;
+    if (this.#significant) {
+      this.#end(this.#bug('actor_crashed', error));
+      return;
+    }
     if (this.behavior.restart === 'temporary') {
       this.#end(null);
       return;
@@ -282,6 +292,7 @@ export class Cell implements ContextOwner, Runnable {
     this.#phase = 'stopping';
     await this.#stopChildren();
     if (alive) await this.#within(this.#runBehaviorStop(), 'stop');
+    await this.#release();
     this.#end(null);
   }
 
@@ -304,6 +315,10 @@ export class Cell implements ContextOwner, Runnable {
     });
     await Promise.race([work, deadline]);
     (overdue as Timer | null)?.cancel();
+  }
+
+  async #release(): Promise<void> {
+    await this.#within(this.#context.release(), 'release');
   }
 
   async #stopChildren(): Promise<void> {

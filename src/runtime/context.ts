@@ -52,6 +52,7 @@ export class ActorContext implements Context<AnyMessage> {
   readonly #node: NodeServices;
   readonly #owner: ContextOwner;
   readonly #timers = new Set<Timer>();
+  #releases: (() => Promise<void> | void)[] = [];
   #ended = false;
 
   constructor(node: NodeServices, owner: ContextOwner) {
@@ -74,6 +75,23 @@ export class ActorContext implements Context<AnyMessage> {
     this.#ended = true;
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
+  }
+
+  /** Runs what was given to `onEnd`, last first. Never fails. */
+  async release(): Promise<void> {
+    const releases = this.#releases.reverse();
+    this.#releases = [];
+    for (const release of releases) {
+      try {
+        await release();
+      } catch (error) {
+        this.log('error', 'release failed', { error: String(error) });
+      }
+    }
+  }
+
+  onEnd(release: () => Promise<void> | void): void {
+    this.#releases.push(release);
   }
 
   ref<Other extends AnyMessage>(path: string): ActorRef<Other> {

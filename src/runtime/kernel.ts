@@ -170,7 +170,8 @@ export class Kernel implements CellHost, Host {
       this.#world.control.gone(path, null);
       throw new Failure('behavior_unknown', { behavior: child.behavior, thread: this.thread });
     }
-    const cell = new Cell(this, { path, parent, behavior, options: child.options });
+    const { options, significant = false } = child;
+    const cell = new Cell(this, { path, parent, behavior, options, significant });
     this.#cells.set(path, cell);
     await cell.start();
   }

@@ -123,10 +123,11 @@ export class Roster implements Control {
     );
   }
 
-  /** Starts them again, in order. One that cannot start crashes its parent. */
+  /** Starts them again, in order. One that cannot start, or is significant, crashes its parent. */
   async respawn(lost: readonly ChildSpecOf[]): Promise<void> {
     for (const { path, parent, spec } of lost) {
       try {
+        ensure(spec.significant !== true, 'thread_died', { thread: spec.thread });
         ensure(portsIn(spec.options).length === 0, 'actor_not_respawnable', { path });
         await this.spawn(parent, spec);
       } catch (error) {

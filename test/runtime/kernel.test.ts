@@ -332,3 +332,32 @@ test('kernel: actors that keep waking each other leave the event loop its turns'
     ok(turns >= 10, `turns=${turns}`);
   });
 });
+
+test('kernel: what outlives an incarnation is released before the next start, and at the stop', async () => {
+  const lives = newLives();
+  const counts = new Int32Array(lives);
+
+  await withRuntime({}, async (running) => {
+    const counter = await spawnCounter(running, { name: 'a', lives });
+    running.runtime.tell(counter, { kind: 'throw' });
+    await startsReach(lives, 2);
+
+    const [, , released, releasedAtStart] = counts;
+    deepEqual({ released, releasedAtStart }, { released: 1, releasedAtStart: 1 });
+  });
+
+  equal(counts[2], 2);
+});
+
+test('kernel: the crash of a significant child is a crash of its parent, which starts it anew', async () => {
+  const lives = newLives();
+  await withRuntime({}, async (running) => {
+    const child = counterSpec({ name: 'child', lives, significant: true });
+    await spawnCounter(running, { name: 'parent', lives, child });
+
+    running.runtime.tell(running.runtime.ref<CounterMessage>('counter/child'), { kind: 'throw' });
+    await startsReach(lives, 4);
+
+    equal(running.logged.filter(({ source }) => source === 'counter/parent').length, 1);
+  });
+});

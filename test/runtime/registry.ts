@@ -63,7 +63,10 @@ export type CounterMessage =
 
 export interface CounterOptions {
   readonly first: number;
-  /** Counts starts and stops across threads and restarts; null when nobody looks. */
+  /**
+   * Counts starts, stops and releases across threads and restarts, and the releases the last start
+   * saw; null when nobody looks.
+   */
   readonly lives: SharedArrayBuffer | null;
   /** Spawned by `start`. */
   readonly child: ChildSpec | null;
@@ -84,6 +87,10 @@ const counter = defineActor<CounterMessage, CounterState, CounterOptions>({
     if (child !== null) await context.spawn(child);
     const counts = lives === null ? null : new Int32Array(lives);
     if (counts !== null) {
+      context.onEnd(() => {
+        Atomics.add(counts, 2, 1);
+      });
+      Atomics.store(counts, 3, Atomics.load(counts, 2));
       Atomics.add(counts, 0, 1);
       Atomics.notify(counts, 0);
     }

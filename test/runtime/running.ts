@@ -61,11 +61,13 @@ interface CounterPlace {
   readonly thread?: string | null;
   readonly lives?: SharedArrayBuffer | null;
   readonly child?: ChildSpec | null;
+  readonly significant?: true;
 }
 
 export function counterSpec(place: CounterPlace): ChildSpec {
   const { name, thread = null, lives = null, child = null } = place;
-  return { behavior: 'counter', name, thread, options: { first: 0, lives, child } };
+  const spec = { behavior: 'counter', name, thread, options: { first: 0, lives, child } };
+  return place.significant === undefined ? spec : { ...spec, significant: true };
 }
 
 export async function spawnCounter(
@@ -76,9 +78,9 @@ export async function spawnCounter(
   return runtime.ref<CounterMessage>(path);
 }
 
-/** Starts and stops counted by counters that share this memory. */
+/** Starts, stops and releases counted by counters that share this memory. */
 export function newLives(): SharedArrayBuffer {
-  return new SharedArrayBuffer(8);
+  return new SharedArrayBuffer(16);
 }
 
 /** Waits until counters have started this many times in all. */

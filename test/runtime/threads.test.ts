@@ -307,3 +307,16 @@ test('threads: a message that holds shared memory is refused where it is sent', 
     await rejects(asked, /plain data, without a SharedArrayBuffer/);
   });
 });
+
+test('threads: the end of a significant child with its thread is a crash of its parent', async () => {
+  const lives = newLives();
+  await withRuntime({ threads: ['wal'] }, async (running) => {
+    const child = counterSpec({ name: 'child', thread: 'wal', lives, significant: true });
+    await spawnCounter(running, { name: 'parent', lives, child });
+
+    await running.runtime.faults.killThread('wal');
+    await startsReach(lives, 4);
+
+    equal(running.logged.filter(({ source }) => source === 'counter/parent').length, 1);
+  });
+});

@@ -147,6 +147,7 @@ class Kernel {
     answer: (asked, result) => {
       this.#answers.get(asked)?.(result);
     },
+    onEnd: () => undefined, // `stop` does the same
     refuse: (asked, failure: Failure) => {
       this.#answers.get(asked)?.(Promise.reject(failure));
     },
