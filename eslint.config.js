@@ -29,7 +29,7 @@ const impureGlobals = [
 ];
 
 export default tseslint.config(
-  { ignores: ['node_modules', '.stemma', '*.config.js', '*.cjs'] },
+  { ignores: ['node_modules', '.stemma', 'bin', '*.config.js', '*.cjs'] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

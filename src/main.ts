@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The command line: `stemma up` runs a host, every other command asks the host that runs.
  */

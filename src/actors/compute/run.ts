@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { Failure } from '../../base/failure.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { makeReachable, reachableAs, unmountBelow, type ReachablePath } from '../../io/mounts.ts';
+import { writeSparse } from '../../io/sparse-file.ts';
 import { postgresHome } from '../../io/postgres-binaries.ts';
 import { killPostgresOf, startPostgres, type PostgresProcess } from '../../io/postgres-process.ts';
 import { connectPostgres, type PostgresClient } from '../../io/postgres-client.ts';
@@ -52,6 +53,7 @@ export interface Run {
 /** This host's name among the members of a quorum of one. */
 const hostAcceptor = 'host';
 const lowerModule = new URL('../filesystem/timeline-pages.ts', import.meta.url).href;
+const sqlParameters = { application_name: 'stemma samples' };
 const electionTimeout_ms = 10_000;
 const ingestTimeout_ms = 600_000;
 const limits = { timeout_ms: 60_000 };
@@ -81,7 +83,8 @@ export async function endRun(
 ): Promise<void> {
   await run.sql.end();
   await run.postgres.stop(options.stopTimeout_ms);
-  await context.ask(run.proposer, { kind: 'release', ...limits }, limits);
+  const release = { kind: 'release', timeout_ms: options.stopTimeout_ms } as const;
+  await context.ask(run.proposer, release, limits);
   await cleanUp(context, options, run);
 }
 
@@ -142,13 +145,11 @@ async function takeSteps(
   });
   const address = { host: places.sockets, port: options.port, user: 'postgres' };
   const follow = { kind: 'follow', address, applicationName: standbyName, slot: 'stemma' } as const;
-  await context.ask(proposer, follow, limits);
-  const sql = await connectPostgres({
-    ...address,
-    database: 'postgres',
-    parameters: { application_name: 'stemma samples' },
-    timeout_ms: options.startTimeout_ms,
-  });
+  const connect = { ...address, database: 'postgres', parameters: sqlParameters };
+  const [sql] = await Promise.all([
+    connectPostgres({ ...connect, timeout_ms: options.startTimeout_ms }),
+    context.ask(proposer, follow, limits),
+  ]);
   const { mountPoint, reachable } = places;
   const { startLsn } = point;
   return {
@@ -312,11 +313,15 @@ function layOut(options: ComputeOptions, places: Places, point: StartPoint): voi
     ['postgresql.conf', postgresConf(settings)],
     ['pg_hba.conf', hostBasedAuthentication],
     ['pg_ident.conf', ''],
-    ...point.segments.map(({ name, bytes }) => [join('pg_wal', name), bytes] as const),
   ];
   for (const [name, content] of files) {
     const path = join(data, name);
     writeFileSync(path, content, { mode: 0o600 });
+    chownSync(path, uid, gid);
+  }
+  for (const { name, bytes } of point.segments) {
+    const path = join(data, 'pg_wal', name);
+    writeSparse(path, bytes);
     chownSync(path, uid, gid);
   }
 }
