@@ -88,6 +88,7 @@ async function startActors(runtime: Runtime, directory: string, config: Config):
     { kind: 'startEndpoint', branch: 'main' },
     limits,
   );
+  await runtime.ask(control, { kind: 'resumeEndpoints' }, limits);
   return {
     runtime,
     api: url,

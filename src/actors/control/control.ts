@@ -31,6 +31,7 @@ import {
   type EndpointDescription,
   type ListBranches,
   type ListEndpoints,
+  type ResumeEndpoints,
   type StartedEndpoint,
   type StartEndpoint,
   type StopComputes,
@@ -88,6 +89,9 @@ function receive(
       return;
     case 'listEndpoints':
       return onListEndpoints(context, state, message);
+    case 'resumeEndpoints':
+      onResumeEndpoints(context, state, message);
+      return;
     case 'stopComputes':
       return onStopComputes(context, state, message);
     case 'verifyBranch':
@@ -191,6 +195,28 @@ function onStopEndpoint(
     context,
     message,
     state.computes.stop(branch).then(() => null),
+  );
+}
+
+/** An endpoint that cannot be started does not keep the host from serving the others. */
+function onResumeEndpoints(
+  context: Context<ControlMessage>,
+  { project, computes }: State,
+  message: ResumeEndpoints,
+): void {
+  const wanted = project.branches.filter(({ running }) => running);
+  const started = wanted.map(async (branch) => {
+    try {
+      await computes.start(project, branch);
+    } catch (error) {
+      const reason = asFailure(error).message;
+      context.log('error', 'control: endpoint not resumed', { branch: branch.name, reason });
+    }
+  });
+  answerLater(
+    context,
+    message,
+    Promise.all(started).then(() => null),
   );
 }
 

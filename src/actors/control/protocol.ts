@@ -93,12 +93,18 @@ export interface ControlOptions {
   readonly timeline: TimelineSettings;
 }
 
+/** Starts every endpoint that ran when the host went down. Answers when each runs or has failed. */
+export interface ResumeEndpoints extends Ask<'resumeEndpoints', null> {
+  readonly kind: 'resumeEndpoints';
+}
+
 /** Stops every Postgres, and leaves it to the next start of the host to start them again. */
 export interface StopComputes extends Ask<'stopComputes', null> {
   readonly kind: 'stopComputes';
 }
 
 export type ControlMessage =
+  | ResumeEndpoints
   | StopComputes
   | DescribeHost
   | CreateBranch

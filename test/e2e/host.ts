@@ -1,0 +1,237 @@
+/**
+ * TestHost: a real host process in a folder of its own, and everything it may leave behind.
+ *
+ * The host is a child that dies with the test's process. After the test, whether it failed or not,
+ * its processes are ended, its mounts detached and its folder removed.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type TestContext } from 'node:test';
+import { connectPostgres, type PostgresClient } from '../../src/io/postgres-client.ts';
+import { mountsBelow } from '../../src/io/mounts.ts';
+import { clearFolder } from './leftovers.ts';
+
+export interface TestHostOptions {
+  /** Settings beside the ports, which are free ones. */
+  readonly settings: Readonly<Record<string, number | string>>;
+  /** The data directory; null makes one below a new temporary folder. */
+  readonly directory: string | null;
+}
+
+export interface CommandResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Ready {
+  readonly api: string;
+  readonly connectionString: string;
+}
+
+export interface Endpoint {
+  readonly branch: string;
+  readonly state: string;
+  readonly connectionString: string | null;
+  readonly pid: number | null;
+  readonly restarts: number;
+}
+
+/** How a host ended: its exit code, and everything it printed. */
+export type HostEnd = CommandResult;
+
+const main = join(import.meta.dirname, '../../src/main.ts');
+const connectTimeout_ms = 20_000;
+const commandTimeout_ms = 120_000;
+
+/** A host that is ready to serve. */
+export async function startTestHost(
+  test: TestContext,
+  options: Partial<TestHostOptions>,
+): Promise<TestHost> {
+  const host = prepareTestHost(test, options);
+  await host.start();
+  return host;
+}
+
+/** A folder and a configuration, cleaned up after the test; nothing runs yet. */
+export function prepareTestHost(test: TestContext, options: Partial<TestHostOptions>): TestHost {
+  const root = mkdtempSync(join(tmpdir(), 'stemma-e2e-'));
+  chmodSync(root, 0o755);
+  const settings = { api_port: 0, postgres_first_port: 0, ...options.settings };
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = ${toml(value)}\n`);
+  const config = join(root, 'stemma.toml');
+  writeFileSync(config, lines.join(''));
+  const directory = options.directory ?? join(root, 'data');
+  const host = new TestHost(directory, config);
+  test.after(async () => {
+    host.kill('SIGKILL');
+    await host.ended;
+    await clearFolder(directory);
+    await clearFolder(root);
+    rmSync(root, { recursive: true, force: true });
+  });
+  return host;
+}
+
+export class TestHost {
+  readonly directory: string;
+  readonly config: string;
+  ended: Promise<HostEnd> = Promise.resolve({ code: 0, stdout: '', stderr: '' });
+  #child: ChildProcess | null = null;
+  #ready: Ready | null = null;
+
+  constructor(directory: string, config: string) {
+    this.directory = directory;
+    this.config = config;
+  }
+
+  get pid(): number {
+    return this.#child!.pid!;
+  }
+
+  get api(): string {
+    return this.#ready!.api;
+  }
+
+  /** Of `main`. */
+  get connectionString(): string {
+    return this.#ready!.connectionString;
+  }
+
+  /** Starts the host; resolves once it serves and fails, with what it printed, when it ends instead. */
+  async start(): Promise<void> {
+    const { ready, ended } = this.launch();
+    const outcome = await Promise.race([ready, ended]);
+    if ('code' in outcome) throw new Error(`host ended: ${JSON.stringify(outcome)}`);
+    this.#ready = outcome;
+  }
+
+  /** Starts the host without waiting for anything. */
+  launch(): { readonly ready: Promise<Ready>; readonly ended: Promise<HostEnd> } {
+    const up = ['up', '--config', this.config, '--data', this.directory, '--json'];
+    const child = spawnMain(up, []);
+    this.#child = child;
+    this.ended = collect(child);
+    const ready = new Promise<Ready>((resolve) => {
+      createInterface({ input: child.stdout! }).on('line', (line) => {
+        const event = JSON.parse(line) as { readonly event: string } & Ready;
+        if (event.event === 'ready') resolve(event);
+      });
+    });
+    return { ready, ended: this.ended };
+  }
+
+  /** Asks the host to stop, as Ctrl-C does, and waits for its end. */
+  async stop(): Promise<HostEnd> {
+    this.kill('SIGINT');
+    return this.ended;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Runs a command of the command line against this host. */
+  cli(...args: readonly string[]): Promise<CommandResult> {
+    return runCommand([...args, '--data', this.directory]);
+  }
+
+  /** What a command prints with `--json`; fails when the command does. */
+  async json<T>(...args: readonly string[]): Promise<T> {
+    const { code, stdout, stderr } = await this.cli(...args, '--json');
+    if (code !== 0) throw new Error(`${args.join(' ')}: exit ${code}: ${stdout}${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  endpoints(): Promise<readonly Endpoint[]> {
+    return this.json<readonly Endpoint[]>('endpoint', 'list');
+  }
+
+  async endpoint(branch: string): Promise<Endpoint> {
+    return (await this.endpoints()).find((one) => one.branch === branch)!;
+  }
+
+  /** A client of `main`. */
+  connect(): Promise<PostgresClient> {
+    return connectTo(this.connectionString);
+  }
+
+  /** Mount points below the data directory. */
+  mounts(): readonly string[] {
+    return mountsBelow(this.directory);
+  }
+}
+
+/** Connects to what a connection string names; `database` instead of the one it names. */
+export function connectTo(connectionString: string, database?: string): Promise<PostgresClient> {
+  const url = new URL(connectionString);
+  return connectPostgres({
+    host: url.hostname,
+    port: Number(url.port),
+    user: url.username,
+    database: database ?? url.pathname.slice(1),
+    parameters: {},
+    timeout_ms: connectTimeout_ms,
+  });
+}
+
+/** Runs the command line to its end; `wrapper` is a command to run it with. */
+export function runCommand(
+  args: readonly string[],
+  wrapper: readonly string[] = [],
+): Promise<CommandResult> {
+  const child = spawnMain(args, wrapper);
+  const timer = setTimeout(() => child.kill('SIGKILL'), commandTimeout_ms);
+  return collect(child).finally(() => {
+    clearTimeout(timer);
+  });
+}
+
+function spawnMain(args: readonly string[], wrapper: readonly string[]): ChildProcess {
+  const [command, ...rest] = ['setpriv', '--pdeathsig', 'KILL', ...wrapper, process.execPath];
+  return spawn(command, [...rest, main, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: tmpdir(),
+  });
+}
+
+function collect(child: ChildProcess): Promise<CommandResult> {
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout!.on('data', (bytes: Buffer) => stdout.push(bytes));
+  child.stderr!.on('data', (bytes: Buffer) => stderr.push(bytes));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      resolve({
+        code,
+        stdout: String(Buffer.concat(stdout)),
+        stderr: String(Buffer.concat(stderr)),
+      });
+    });
+  });
+}
+
+function toml(value: number | string): string {
+  return typeof value === 'number' ? String(value) : JSON.stringify(value);
+}
+
+/** Processes whose command line names `folder`, by pid. */
+export function processesOf(folder: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => commandLine(pid).some((arg) => arg.startsWith(folder)))
+    .map(Number);
+}
+
+function commandLine(pid: string): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return []; // it has just ended
+  }
+}

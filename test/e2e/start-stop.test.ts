@@ -1,0 +1,69 @@
+/** A host from its first start to its stop, and what the next one finds. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { processesOf, startTestHost } from './host.ts';
+
+const limits = { timeout: 120_000 };
+
+test('host: a first start makes a project with main, and Postgres serves it', limits, async (t) => {
+  const host = await startTestHost(t, {});
+  const branches = await host.json<{ name: string; parent: string | null }[]>('branch', 'list');
+  assert.deepEqual(
+    branches.map(({ name, parent }) => ({ name, parent })),
+    [{ name: 'main', parent: null }],
+  );
+  const client = await host.connect();
+  const { rows } = await client.query("select current_user, current_setting('server_version_num')");
+  assert.equal(rows[0]![0], 'postgres');
+  assert.match(rows[0]![1]!, /^18/);
+  await client.end();
+});
+
+test('host: SIGINT ends it with code 0 and leaves no mount and no process', limits, async (t) => {
+  const host = await startTestHost(t, {});
+  const { pid } = await host.endpoint('main');
+  assert.equal(host.mounts().length, 1);
+  const { code, stdout, stderr } = await host.stop();
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /"stopped"/);
+  assert.deepEqual(host.mounts(), []);
+  assert.deepEqual(processesOf(host.directory), []);
+  assert.ok(!existsSync(`/proc/${pid!}`), 'Postgres is gone');
+  assert.deepEqual(readdirSync(join(host.directory, 'computes')), []);
+});
+
+test('host: a second start finds the data of the first', limits, async (t) => {
+  const host = await startTestHost(t, {});
+  const writer = await host.connect();
+  await writer.query(
+    'create table kept as select n, n * n as square from generate_series(1, 5000) n',
+  );
+  await writer.query('create index on kept (square)');
+  await writer.end();
+  await host.stop();
+  await host.start();
+  const reader = await host.connect();
+  const { rows } = await reader.query('select count(*), sum(square) from kept');
+  assert.deepEqual(rows, [['5000', '41679167500']]);
+  const { rows: found } = await reader.query('select n from kept where square = 4999 * 4999');
+  assert.deepEqual(found, [['4999']]);
+  await reader.end();
+});
+
+test('host: a second start starts the endpoints that ran', limits, async (t) => {
+  const host = await startTestHost(t, {});
+  await host.json('branch', 'create', 'dev');
+  await host.json('branch', 'create', 'idle');
+  await host.json('endpoint', 'start', 'dev');
+  await host.json('endpoint', 'start', 'idle');
+  await host.json('endpoint', 'stop', 'idle');
+  await host.stop();
+  await host.start();
+  const endpoints = await host.endpoints();
+  assert.deepEqual(
+    endpoints.map(({ branch, state }) => `${branch} ${state}`),
+    ['main running', 'dev running', 'idle stopped'],
+  );
+});
