@@ -46,7 +46,7 @@ export function unmountBelow(folder: string): void {
 }
 
 /** Mount points at or below `folder`, deepest first. */
-function mountsBelow(folder: string): string[] {
+export function mountsBelow(folder: string): string[] {
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((line) => unescapeOctal(line.split(' ')[4] ?? ''))
