@@ -57,6 +57,8 @@ interface State {
   trimming: boolean;
   /** The owner is told once. */
   failed: boolean;
+  /** Over once the mount is being taken away: nobody is told of readers that end then. */
+  readonly life: { over: boolean };
 }
 
 async function start(context: FilesystemContext, options: FilesystemOptions): Promise<State> {
@@ -72,6 +74,7 @@ async function start(context: FilesystemContext, options: FilesystemOptions): Pr
   const mount = await mountFuse(options.mountPoint, options.readAhead_bytes);
   const fuseFd = mount.fd;
   const trimmer = new Trimmer({ state: shared, inodes, slotFd, fuseFd });
+  const life = { over: false };
   try {
     const readers = await startReaders({
       count: options.readers,
@@ -80,11 +83,11 @@ async function start(context: FilesystemContext, options: FilesystemOptions): Pr
         onNote(context, { names, fuseFd }, note);
       },
       onEnd: (reader, reason) => {
-        context.tell(context.self, { kind: 'readerEnded', reader, reason });
+        if (!life.over) context.tell(context.self, { kind: 'readerEnded', reader, reason });
       },
     });
     const idle = { waiting: [], trimming: false, failed: false };
-    return { options, mount, names, slotFd, readers, trimmer, ...idle };
+    return { options, mount, names, slotFd, readers, trimmer, life, ...idle };
   } catch (error) {
     await unmountFuse(options.mountPoint);
     throw error;
@@ -121,7 +124,7 @@ function receive(
 
 /** Takes the mount away first: that is what ends the readers. */
 async function stop(_context: FilesystemContext, state: State): Promise<void> {
-  state.failed = true; // readers end now because we say so
+  state.life.over = true; // readers end now because we say so
   await unmountFuse(state.mount.mountPoint);
   await state.readers.ended;
   state.names.inodes.close();
