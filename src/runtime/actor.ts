@@ -49,7 +49,8 @@ export interface RestartIntensity {
  * How an actor fails:
  * - A `Failure` thrown by `receive` is the world's doing. It refuses the ask (a tell's is logged) and
  *   the actor lives on; but one of kind `corrupt` also halts it: it stays, refuses everything with
- *   `actor_halted`, and is not restarted, because a restart would read the same bytes.
+ *   `actor_halted`, and is not restarted, because a restart would read the same bytes. Corruption that
+ *   another actor answered with is that actor's: it is passed on, and halts nobody else.
  * - Anything else thrown is a bug: the actor crashes, every ask it owes is refused with
  *   `actor_crashed`, its children are stopped, its timers are cancelled, and `start` runs again
  *   with the original options. What waits in the mailbox is kept for the new incarnation.

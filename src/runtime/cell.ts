@@ -10,7 +10,7 @@ import { Failure } from '../base/failure.ts';
 import { type AnyBehavior, type AnyMessage, type Timer } from './actor.ts';
 import { ActorContext, type ContextOwner, type NodeServices } from './context.ts';
 import { Mailbox, type Envelope, type SelfTimer } from './mailbox.ts';
-import { type Owed } from './reply.ts';
+import { cameAsAnswer, type Owed } from './reply.ts';
 import { RestartHistory } from './restart-history.ts';
 import { type Runnable } from './scheduler.ts';
 
@@ -223,11 +223,12 @@ export class Cell implements ContextOwner, Runnable {
       this.#crash(error);
       return;
     }
+    const halts = error.kind === 'corrupt' && !cameAsAnswer(error);
     const reply = message === null ? undefined : this.owed.get(message);
     if (message !== null) this.owed.delete(message);
     if (reply !== undefined) reply.reject(error);
     else this.#log('warn', 'message failed', { failure: error.message });
-    if (error.kind === 'corrupt') this.#halt(error);
+    if (halts) this.#halt(error);
     else this.#settled(context);
   }
 

@@ -21,6 +21,13 @@ interface Promised {
   readonly reject: (failure: Failure) => void;
 }
 
+const answered = new WeakSet<Failure>();
+
+/** Whether a failure came as the answer to an ask: it is about the one asked, not the asker. */
+export function cameAsAnswer(failure: Failure): boolean {
+  return answered.has(failure);
+}
+
 /** What the asker holds. Expires with `ask_timed_out`. */
 export class PendingAsk extends Deadline implements Reply {
   settled = false;
@@ -48,7 +55,9 @@ export class PendingAsk extends Deadline implements Reply {
   }
 
   reject(failure: Failure): void {
-    if (this.#settle(false)) this.#promised.reject(failure);
+    if (!this.#settle(false)) return;
+    answered.add(failure);
+    this.#promised.reject(failure);
   }
 
   override expire(): void {

@@ -150,6 +150,20 @@ test('kernel: corruption halts the actor, which then refuses everything', async 
   });
 });
 
+test('kernel: corruption that another actor answers with halts nobody else', async () => {
+  await withRuntime({}, async (running) => {
+    const { runtime } = running;
+    const corrupt = await spawnCounter(running, { name: 'a' });
+    const asker = await spawnCounter(running, { name: 'b' });
+    await rejects(runtime.ask(corrupt, { kind: 'corrupt' }, limits));
+
+    const relayed = runtime.ask(asker, { kind: 'relay', path: corrupt.path, amount: 1 }, limits);
+
+    await rejects(relayed, { code: 'actor_halted' });
+    equal(await runtime.ask(asker, { kind: 'add', amount: 1 }, limits), 1);
+  });
+});
+
 test('kernel: a halted actor can be stopped and its path used again', async () => {
   await withRuntime({}, async (running) => {
     const { runtime } = running;

@@ -148,7 +148,10 @@ async function onIngestWal(
 ): Promise<void> {
   const { reader, halted } = state;
   const { position } = reader;
-  ensure(halted === null, 'timeline_halted', { reason: halted });
+  if (halted !== null) {
+    context.refuse(message, haltedFailure(halted));
+    return;
+  }
   ensure(message.begin === position, 'timeline_gap', { begin: message.begin, position });
   ensureAncestor(state);
   ingest(context, state, message.bytes);
@@ -198,9 +201,8 @@ async function onWaitForLsn(
     await context.ask(other, { ...message, at: ancestor.lsn }, message);
   }
   if (state.store.ingestedLsn >= message.at) answerWait(context, state, message);
-  else if (state.halted !== null) {
-    throw new Failure('timeline_halted', { reason: state.halted });
-  } else {
+  else if (state.halted !== null) context.refuse(message, haltedFailure(state.halted));
+  else {
     state.waits += 1;
     state.waiting.set(state.waits, message);
     context.after(message.timeout_ms, { kind: 'waitEnded', wait: state.waits });
@@ -270,9 +272,14 @@ function wake(context: Context<TimelineMessage>, state: State): void {
   for (const [wait, asked] of state.waiting) {
     if (asked.at <= state.store.ingestedLsn) answerWait(context, state, asked);
     else if (state.halted === null) continue;
-    else context.refuse(asked, new Failure('timeline_halted', { reason: state.halted }));
+    else context.refuse(asked, haltedFailure(state.halted));
     state.waiting.delete(wait);
   }
+}
+
+/** Refused with, never thrown: what was ingested before is still to be served. */
+function haltedFailure(reason: string): Failure {
+  return new Failure('timeline_halted', { reason });
 }
 
 function answerWait(context: Context<TimelineMessage>, state: State, asked: WaitForLsn): void {

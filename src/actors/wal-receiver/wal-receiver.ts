@@ -42,6 +42,9 @@ interface Receiver {
 }
 type ReceiverContext = Context<WalReceiverMessage>;
 
+/** A timeline that halted, or a log that is damaged, does not mend by being asked again soon. */
+const corruptPause_ms = 30_000;
+
 export const walReceiver = defineActor<WalReceiverMessage, Receiver, WalReceiverOptions>({
   name: 'wal-receiver',
   mailboxMax: 64,
@@ -143,7 +146,8 @@ function onTransferFailed(
     context.log('warn', 'WAL does not reach the timeline', { failure: failure.message });
   receiver.trouble = failure.message;
   receiver.attempt += 1;
-  context.after(receiver.options.retry_ms, { kind: 'resumeDue', attempt: receiver.attempt });
+  const pause_ms = failure.kind === 'corrupt' ? corruptPause_ms : receiver.options.retry_ms;
+  context.after(pause_ms, { kind: 'resumeDue', attempt: receiver.attempt });
 }
 
 function onResumeDue(context: ReceiverContext, receiver: Receiver, message: ResumeDue): void {

@@ -1,0 +1,25 @@
+/** WAL that storage cannot replay: what it costs the branch, and what it must not cost the others. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startTestHost } from './host.ts';
+
+test('host: a branch halted by an unsupported index says so, and the others go on', async (t) => {
+  const host = await startTestHost(t, {});
+  const client = await host.connect();
+  await host.json('branch', 'create', 'before');
+  await client.query(`
+    create table documents (words tsvector);
+    create index on documents using gin (words);
+    insert into documents select to_tsvector('simple', 'one two three')`);
+  await client.end();
+  await host.json('endpoint', 'stop', 'main');
+
+  const start = await host.cli('endpoint', 'start', 'main');
+
+  assert.equal(start.code, 1);
+  assert.match(start.stderr, /timeline halted.*resource manager unsupported.*manager=gin/);
+  const listed = await host.json<{ name: string; halted: string | null }[]>('branch', 'list');
+  assert.match(listed.find(({ name }) => name === 'main')!.halted ?? '', /manager=gin/);
+  await host.json('endpoint', 'start', 'before');
+  await host.json('branch', 'create', 'later', '--parent', 'before');
+});
