@@ -24,6 +24,7 @@ const firstLookBack = 8 * walPageSize;
 
 /** Fails with `lsn_before_history` when no whole record ends at or before `at`. */
 export async function findRecordEnd(wal: StoredWal, at: Lsn): Promise<BranchPoint> {
+  ensure(at > wal.firstLsn, 'lsn_before_history', { lsn: formatLsn(at) });
   for (let lookBack = firstLookBack; ; lookBack *= 4) {
     const from = lsn(Math.max(wal.firstLsn, walPageStart(at) - lookBack));
     const end = Math.min(wal.endLsn, at);
