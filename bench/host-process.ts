@@ -14,7 +14,7 @@ import { askHost, type HostRequest } from '../src/io/host-client.ts';
 import { type Place } from './place.ts';
 import { connect, type Server } from './server.ts';
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../bin/stemma.js', import.meta.url));
 const poll_ms = 20;
 
 /** Settings of a host that gets along with others on its machine. */

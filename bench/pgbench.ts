@@ -19,7 +19,7 @@ interface Amounts {
 }
 
 const amounts: Readonly<Record<Size, Amounts>> = {
-  full: { scales: [5, 50], sharedBuffers_bytes: 128 * mebibyte, seconds: 8, rounds: 3 },
+  full: { scales: [5, 50], sharedBuffers_bytes: 128 * mebibyte, seconds: 5, rounds: 3 },
   small: { scales: [1], sharedBuffers_bytes: 4 * mebibyte, seconds: 0.2, rounds: 1 },
 };
 

@@ -1,6 +1,6 @@
 /**
  * How fast is WAL taken in, and made into pages, on one thread? Beside Postgres's recovery from a
- * crash with the same WAL.
+ * crash with the same WAL. Time is that of the CPU, so that a busy machine changes it little.
  */
 import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,13 +18,25 @@ import { segmentName, segmentNumber, segmentOffset } from '../src/postgres/wal-p
 import { WalReader } from '../src/postgres/wal-reader.ts';
 import { decodeRecord, WalRecord } from '../src/postgres/wal-record.ts';
 import { allocatePageCache } from '../src/runtime/page-cache.ts';
-import { figure, type Report, type Size } from './harness.ts';
+import { figure, type Figure, type Report, type Size } from './harness.ts';
 import { driverFor, prepareLoad, runLoad } from './load.ts';
-import { LocalPostgres } from './local-postgres.ts';
+import { LocalPostgres, type Settings } from './local-postgres.ts';
 import { inPlace, type Place } from './place.ts';
+import { sql, type Server } from './server.ts';
 
 const mebibyte = 2 ** 20;
 const major = ensureMajor(defaultConfig.postgres_major);
+
+/** As a compute writes WAL: without page images. The rest makes much of it, in one piece. */
+const walSettings: Settings = {
+  full_page_writes: 'off',
+  fsync: 'off',
+  synchronous_commit: 'off',
+  autovacuum: 'off',
+  checkpoint_timeout: '1d',
+  max_wal_size: '64GB',
+  wal_recycle: 'off',
+};
 
 /** A crashed server's WAL, and a copy of its directory as it was where that WAL begins. */
 interface Crashed {
@@ -32,68 +44,97 @@ interface Crashed {
   readonly before: string;
 }
 
-export function measureRedo(size: Size): Promise<Report> {
-  const { scale, seconds } =
-    size === 'full' ? { scale: 10, seconds: 25 } : { scale: 1, seconds: 0.3 };
+/** Makes the WAL: many short transactions, or one that inserts a lot. */
+type Work = (place: Place, server: Server) => Promise<unknown>;
+
+interface Workload {
+  readonly name: string;
+  readonly scale: number;
+  readonly work: Work;
+}
+
+export async function measureRedo(size: Size): Promise<Report> {
+  const seconds = size === 'full' ? 20 : 0.3;
+  const scale = size === 'full' ? 10 : 1;
+  const rows = size === 'full' ? 2_000_000 : 10_000;
+  const load = { script: 'tpcb', clients: 4, scale, seconds } as const;
+  const insert = `insert into commits (text) select 'row ' || i from generate_series(1, ${rows}) i`;
+  const workloads: readonly Workload[] = [
+    { name: 'TPC-B', scale, work: (place, server) => runLoad(place, server, load) },
+    { name: 'bulk insert', scale: 1, work: (_, server) => sql(server, insert) },
+  ];
+  const figures: Figure[] = [];
+  for (const workload of workloads) figures.push(...(await replay(workload)));
+  return {
+    question: 'WAL taken in and made into pages, on one thread',
+    settings: {
+      time: 'of CPU, one thread',
+      driver: driverFor(seconds),
+      scale,
+      rows,
+      ...walSettings,
+    },
+    figures,
+  };
+}
+
+function replay(workload: Workload): Promise<readonly Figure[]> {
   return inPlace(async (place) => {
-    const { local, before } = await crash(place, scale, seconds);
+    const { local, before } = await crash(place, workload);
     const start = inspectDirectory(before);
     const chunks = [...readWal(local.directory, start)];
     const recovered_s = await recover(local);
-
-    const replay = await openStore(place, before);
-    const decode = decodeAll(start, chunks, null);
+    const { disk, store } = await openStore(place, before);
     const keys = new Set<Key>();
-    decodeAll(start, chunks, keys);
-    const ingest_s = ingestAll(replay, start, chunks);
-    const redo_s = rebuildAll(replay, keys);
+    decodeAll(start, chunks, keys); // and so everything has been compiled once
+    const decode = decodeAll(start, chunks, null);
+    const ingest_s = ingestAll(store, start, chunks);
+    const redo_s = rebuildAll(store, keys);
+    disk.freeze(store.map, store.ingestedLsn, start.lastRecordStart);
+    await disk.writeFrozen(store.map);
+    const layer_s = rebuildAll(store, [...keys].sort(compareKeys));
     const wal_mb = decode.bytes / mebibyte;
-    return {
-      question: 'WAL taken in and made into pages, on one thread',
-      settings: {
-        driver: driverFor(seconds),
-        load: `TPC-B, scale ${scale}, full_page_writes off`,
-        wal: `${wal_mb.toFixed(1)} MB, ${decode.records} records`,
-        pages: keys.size,
-      },
-      figures: [
-        figure({ what: 'decode', unit: 'MB/s', host: wal_mb / decode.seconds, peer: null }),
-        figure({ what: 'decode and ingest', unit: 'MB/s', host: wal_mb / ingest_s, peer: null }),
-        figure({
-          what: 'decode, ingest, all pages once',
-          unit: 'MB/s',
-          host: wal_mb / (ingest_s + redo_s),
-          peer: recovered_s === null ? null : wal_mb / recovered_s,
-          goal: { of: 'host', bound: 'min', value: 60 },
-          note: recovered_s === null ? 'recovery was too short to be timed' : '',
-        }),
-        figure({ what: 'redo', unit: 'pages/s', host: keys.size / redo_s, peer: null }),
-      ],
-    };
+    const { name } = workload;
+    const amount = `${wal_mb.toFixed(1)} MB, ${decode.records} records, ${keys.size} pages`;
+    const mb = { unit: 'MB/s', peer: null };
+    const perSecond = { unit: 'pages/s', peer: null };
+    return [
+      figure({ ...mb, what: `${name}: decode`, host: wal_mb / decode.seconds, note: amount }),
+      figure({ ...mb, what: `${name}: decode and ingest`, host: wal_mb / ingest_s }),
+      figure({
+        what: `${name}: decode, ingest, all pages once`,
+        unit: 'MB/s',
+        host: wal_mb / (ingest_s + redo_s),
+        peer: recovered_s === null ? null : wal_mb / recovered_s,
+        goal: { of: 'host', bound: 'min', value: 60 },
+        note: recovered_s === null ? 'recovery was too short to be timed' : '',
+      }),
+      figure({ ...perSecond, what: `${name}: pages from memory`, host: keys.size / redo_s }),
+      figure({ ...perSecond, what: `${name}: pages from a layer file`, host: keys.size / layer_s }),
+    ];
   });
 }
 
-async function crash(place: Place, scale: number, seconds: number): Promise<Crashed> {
-  const noCheckpoints = { max_wal_size: '64GB', checkpoint_timeout: '1d', autovacuum: 'off' };
-  const settings = { ...noCheckpoints, full_page_writes: 'off', wal_recycle: 'off' };
-  const local = await LocalPostgres.create(place, { shared_buffers_bytes: 2 ** 29 }, settings);
+async function crash(place: Place, { scale, work }: Workload): Promise<Crashed> {
+  const local = await LocalPostgres.create(place, { shared_buffers_bytes: 2 ** 29 }, walSettings);
   await prepareLoad(await local.start(), scale);
   await local.stop();
   const before = join(place.folder, 'before');
   cpSync(local.directory, before, { recursive: true });
-  const server = await local.start();
-  await runLoad(place, server, { script: 'tpcb', clients: 4, scale, seconds });
+  await work(place, await local.start());
   await local.crash();
   return { local, before };
 }
 
-/** Seconds of redo, as the server logs them; null when it took less than their resolution. */
+/** Seconds of CPU redo took, as the server logs them; null when less than their resolution. */
 async function recover(local: LocalPostgres): Promise<number | null> {
   await local.start();
   const log = await local.stop();
-  const done = log.map((line) => /redo done .* elapsed: ([\d.]+) s/.exec(line)).find(Boolean);
+  const done = log
+    .map((line) => /redo done .* user: ([\d.]+) s, system: ([\d.]+) s/.exec(line))
+    .find(Boolean);
   if (done === undefined) throw new Error(`no recovery in the log: ${log.join('\n')}`);
-  const seconds = Number(done![1]);
+  const seconds = Number(done![1]) + Number(done![2]);
   return seconds === 0 ? null : seconds;
 }
 
@@ -115,7 +156,12 @@ function* readWal(directory: string, { startLsn, segment_bytes }: Start): Genera
   }
 }
 
-async function openStore(place: Place, path: string): Promise<TimelineStore> {
+interface Opened {
+  readonly disk: TimelineDisk;
+  readonly store: TimelineStore;
+}
+
+async function openStore(place: Place, path: string): Promise<Opened> {
   const {
     startLsn,
     lastRecordStart,
@@ -142,19 +188,18 @@ async function openStore(place: Place, path: string): Promise<TimelineStore> {
     disk.close();
   });
   const layers = [await importDirectory(disk, options, path, startLsn)];
-  return disk.load(
-    disk.save({
-      timeline: options.id,
-      major,
-      systemIdentifier: systemId,
-      ancestor: null,
-      layers,
-      diskConsistentLsn: startLsn,
-      lastRecordStart,
-      created_ms: 0,
-      generation: 1,
-    }),
-  );
+  const manifest = disk.save({
+    timeline: options.id,
+    major,
+    systemIdentifier: systemId,
+    ancestor: null,
+    layers,
+    diskConsistentLsn: startLsn,
+    lastRecordStart,
+    created_ms: 0,
+    generation: 1,
+  });
+  return { disk, store: disk.load(manifest) };
 }
 
 interface Decoded {
@@ -165,13 +210,13 @@ interface Decoded {
 
 /** Decodes everything; notes the pages of relations that records name in `keys`, if given. */
 function decodeAll(start: Start, chunks: readonly Uint8Array[], keys: Set<Key> | null): Decoded {
-  const began_ms = performance.now();
+  const began_s = used_s();
   let records = 0;
   const end = forEachRecord(start, chunks, (record) => {
     records += 1;
     if (keys !== null) noteKeys(record, keys);
   });
-  return { seconds: since_s(began_ms), bytes: end - start.startLsn, records };
+  return { seconds: used_s() - began_s, bytes: end - start.startLsn, records };
 }
 
 function noteKeys(record: WalRecord, keys: Set<Key>): void {
@@ -185,18 +230,18 @@ function noteKeys(record: WalRecord, keys: Set<Key>): void {
 
 function ingestAll(store: TimelineStore, start: Start, chunks: readonly Uint8Array[]): number {
   const ingest = new Ingest(major, store);
-  const began_ms = performance.now();
+  const began_s = used_s();
   store.ingestedLsn = forEachRecord(start, chunks, (record) => {
     ingest.record(record);
   });
-  return since_s(began_ms);
+  return used_s() - began_s;
 }
 
-function rebuildAll(store: TimelineStore, keys: ReadonlySet<Key>): number {
+function rebuildAll(store: TimelineStore, keys: Iterable<Key>): number {
   const page = new Uint8Array(pageSize);
-  const began_ms = performance.now();
+  const began_s = used_s();
   for (const key of keys) store.readPage(key, store.ingestedLsn, page);
-  return since_s(began_ms);
+  return used_s() - began_s;
 }
 
 /** The end of the last record. */
@@ -220,6 +265,12 @@ function forEachRecord(
   return end;
 }
 
-function since_s(began_ms: number): number {
-  return (performance.now() - began_ms) / 1_000;
+function compareKeys(a: Key, b: Key): number {
+  return a - b;
+}
+
+/** Seconds of CPU this thread has used. */
+function used_s(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1e6;
 }
