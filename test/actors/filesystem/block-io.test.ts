@@ -1,6 +1,6 @@
 /** BlockIo against a model: random writes, reads, truncations and trims of a few files. */
 import { after, test } from 'node:test';
-import { deepEqual, equal } from 'node:assert/strict';
+import { equal } from 'node:assert/strict';
 import { closeSync, mkdtempSync, openSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -105,7 +105,7 @@ class World {
     this.#io.read({ inode, begin: firstHalf * half, end: (firstHalf + halves) * half }, target);
     for (let i = 0; i < halves; i += 1) {
       const at = ((firstHalf % 2) + i) * half;
-      deepEqual(target.slice(at, at + half), this.#expected(firstHalf + i));
+      equal(Buffer.compare(target.slice(at, at + half), this.#expected(firstHalf + i)), 0);
     }
   }
 
