@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { stockHome } from './stock-home.ts';
 
 /** Postgres refuses to run as root: then we run it as nobody. */
 const nobody = 65_534;
@@ -60,9 +60,7 @@ function runProgram(
   cwd: string,
   input = '',
 ): string {
-  const bin = fileURLToPath(
-    new URL(`../../node_modules/postgres-${major}/native/bin/${program}`, import.meta.url),
-  );
+  const bin = join(stockHome(major), 'bin', program);
   const env = { PATH: process.env['PATH'], LC_ALL: 'C' };
   const result = spawnSync(bin, args, {
     cwd,

@@ -24,7 +24,7 @@ import {
   type SampleTaken,
   type SlruSegmentSnapshot,
 } from '../../../src/actors/filesystem/protocol.ts';
-import { postgresHome } from '../../../src/io/postgres-binaries.ts';
+import { stockHome } from '../../postgres/stock-home.ts';
 import { connectPostgres, type PostgresClient } from '../../../src/io/postgres-client.ts';
 import { startPostgres, type PostgresProcess } from '../../../src/io/postgres-process.ts';
 import { makeCluster } from '../../postgres/postgres-cluster.ts';
@@ -69,7 +69,7 @@ export async function postgresOnMount(major: number): Promise<PostgresOnMount> {
     await rm(join(primary, name), { recursive: true });
     symlinkSync(join(mount.mountPoint, name), join(primary, name));
   }
-  const home = postgresHome(major);
+  const home = stockHome(major);
   let server: PostgresProcess | null = null;
   let replica: Standby | null = null;
   const one: PostgresOnMount = {

@@ -17,7 +17,7 @@ import { type CreateTimeline } from '../../../src/actors/acceptor/protocol.ts';
 import { type Follow } from '../../../src/actors/proposer/protocol.ts';
 import { lsn, type Lsn } from '../../../src/base/lsn.ts';
 import { connectPostgres, type PostgresClient } from '../../../src/io/postgres-client.ts';
-import { postgresHome } from '../../../src/io/postgres-binaries.ts';
+import { stockHome } from '../../postgres/stock-home.ts';
 import {
   runInitdb,
   startPostgres,
@@ -54,7 +54,7 @@ export class StockServer {
     this.root = mkdtempSync(join(tmpdir(), 'stock-'));
     chmodSync(this.root, 0o755);
     chownSync(this.root, nobody.uid, nobody.gid);
-    runInitdb(postgresHome(major), this.data, nobody, major);
+    runInitdb(stockHome(major), this.data, nobody, major);
     const sockets = `unix_socket_directories = '${this.root}'\n`;
     appendFileSync(join(this.data, 'postgresql.conf'), settings + sockets);
   }
@@ -91,7 +91,7 @@ export class StockServer {
 
   async start(): Promise<void> {
     this.#process = await startPostgres({
-      home: postgresHome(this.major),
+      home: stockHome(this.major),
       dataDirectory: this.data,
       identity: nobody,
       startTimeout_ms: 30_000,

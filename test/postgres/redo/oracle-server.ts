@@ -7,7 +7,7 @@
 import { appendFileSync, chmodSync, chownSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { postgresHome } from '../../../src/io/postgres-binaries.ts';
+import { stockHome } from '../stock-home.ts';
 import { runInitdb, startPostgres, type Identity } from '../../../src/io/postgres-process.ts';
 import { SqlClient } from './oracle-client.ts';
 
@@ -59,7 +59,7 @@ export function makeCluster(major: number): Cluster {
   try {
     chmodSync(root, 0o755);
     chownSync(root, nobody.uid, nobody.gid);
-    runInitdb(postgresHome(major), cluster.data, nobody, major);
+    runInitdb(stockHome(major), cluster.data, nobody, major);
     cpSync(cluster.data, cluster.before, { recursive: true });
     return cluster;
   } catch (error) {
@@ -84,7 +84,7 @@ export interface RunningServer extends OracleServer {
 export async function startServer(cluster: Cluster, settings: Settings): Promise<RunningServer> {
   configure(cluster, settings);
   const postgres = await startPostgres({
-    home: postgresHome(cluster.major),
+    home: stockHome(cluster.major),
     dataDirectory: cluster.data,
     identity: nobody,
     startTimeout_ms,
