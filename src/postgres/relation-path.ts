@@ -8,6 +8,7 @@
 import { assert } from '../base/assert.ts';
 import { slruKinds, type SlruKind } from './ingest/slru-store.ts';
 import { catalogVersion, type Major } from './major.ts';
+import { epochOf, xidOf } from './xid.ts';
 
 /** OIDs of the built-in tablespaces: `base/` and `global/`. */
 export const builtinTablespaces = { default: 1_663, global: 1_664 } as const;
@@ -172,6 +173,12 @@ function parseTwoPhase(name: string, major: Major): TwoPhaseFile | null {
   if (!/^[0-9A-F]+$/.test(name) || name.length !== (hasEpoch ? 16 : 8)) return null;
   const xid = parseInt(name.slice(-8), 16);
   return { kind: 'twoPhase', xid, epoch: hasEpoch ? parseInt(name.slice(0, 8), 16) : null };
+}
+
+/** The state file of a prepared transaction, by its full xid. */
+export function twoPhaseFile(fullXid: number, major: Major): TwoPhaseFile {
+  const epoch = twoPhaseEpochs[major] ? epochOf(fullXid) : null;
+  return { kind: 'twoPhase', xid: xidOf(fullXid), epoch };
 }
 
 function formatTwoPhase(file: TwoPhaseFile, major: Major): string {

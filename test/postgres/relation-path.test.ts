@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import {
   formatVersionedPath,
   parseVersionedPath,
+  twoPhaseFile,
   type RelationFile,
   type VersionedFile,
 } from '../../src/postgres/relation-path.ts';
@@ -64,4 +65,15 @@ const others = [
 for (const path of others)
   test(`RelationPath: '${path}' names no versioned file`, () => {
     equal(parseVersionedPath(path, 15), null);
+  });
+
+const prepared = 2 * 2 ** 32 + 0x2dd;
+for (const [path, major] of [
+  ['pg_twophase/000002DD', 15],
+  ['pg_twophase/000002DD', 16],
+  ['pg_twophase/00000002000002DD', 17],
+  ['pg_twophase/00000002000002DD', 18],
+] as const)
+  test(`RelationPath: a prepared transaction of major ${major} is in ${path}`, () => {
+    equal(formatVersionedPath(twoPhaseFile(prepared, major), major), path);
   });

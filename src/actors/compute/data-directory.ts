@@ -8,8 +8,7 @@ import { type TimelineState } from '../timeline/protocol.ts';
 import { type ForkSnapshot, type MountSnapshot } from '../filesystem/protocol.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { ensureMajor } from '../../postgres/major.ts';
-import { formatVersionedPath } from '../../postgres/relation-path.ts';
-import { epochOf, xidOf } from '../../postgres/xid.ts';
+import { formatVersionedPath, twoPhaseFile } from '../../postgres/relation-path.ts';
 
 /** Directories of a data directory that live on the mount: what Postgres versions. */
 export const mountedDirectories = [
@@ -108,7 +107,7 @@ export function mountSnapshot(
     if (relationMap !== null) files.push({ path: `${folder}/pg_filenode.map`, bytes: relationMap });
   }
   for (const { xid, bytes } of state.preparedTransactions) {
-    const file = { kind: 'twoPhase', xid: xidOf(xid), epoch: epochOf(xid) } as const;
+    const file = twoPhaseFile(xid, ensureMajor(major));
     files.push({ path: formatVersionedPath(file, ensureMajor(major)), bytes });
   }
   return {
