@@ -11,6 +11,7 @@ import { keyKinds, type KeyFamily, type KeyKind } from '../base/key.ts';
 import { type Major } from './major.ts';
 import { pageSize } from './page.ts';
 import { parseVersionedPath, type RelationFile, type VersionedFile } from './relation-path.ts';
+import { replicationOriginsPath } from './replication-origins.ts';
 import { epochOf, fullXidBefore } from './xid.ts';
 
 /**
@@ -48,7 +49,7 @@ const relationSegmentBlocks = 131_072;
 export function importAction(path: string, context: ImportContext): ImportAction {
   ensure(!path.startsWith('pg_tblspc/'), 'tablespace_unsupported', { path });
   if (path === 'global/pg_control') return { kind: 'controlFile' };
-  if (path === 'pg_logical/replorigin_checkpoint') return { kind: 'replicationOrigins' };
+  if (path === replicationOriginsPath) return { kind: 'replicationOrigins' };
   const file = parseVersionedPath(path, context.major);
   if (file === null) return ignored('not part of the versioned state');
   switch (file.kind) {

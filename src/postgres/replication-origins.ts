@@ -11,6 +11,8 @@ import { ensure } from '../base/failure.ts';
 import { type Lsn } from '../base/lsn.ts';
 import { lsnField, padding, struct, u16, u32 } from '../base/struct.ts';
 
+/** In a data directory. */
+export const replicationOriginsPath = 'pg_logical/replorigin_checkpoint';
 /** `REPLICATION_STATE_MAGIC`. */
 const magic = 0x1257_dade;
 /** `ReplicationStateOnDisk`. */

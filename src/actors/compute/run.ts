@@ -13,6 +13,10 @@ import { writeSparse } from '../../io/sparse-file.ts';
 import { postgresHome } from '../../io/postgres-binaries.ts';
 import { killPostgresOf, startPostgres, type PostgresProcess } from '../../io/postgres-process.ts';
 import { connectPostgres, type PostgresClient } from '../../io/postgres-client.ts';
+import {
+  replicationOriginsPath,
+  writeReplicationOrigins,
+} from '../../postgres/replication-origins.ts';
 import { type ActorRef, type Context } from '../../runtime/actor.ts';
 import { allocateBell, allocatePageChannel } from '../../runtime/page-channel.ts';
 import {
@@ -313,6 +317,7 @@ function layOut(options: ComputeOptions, places: Places, point: StartPoint): voi
     ['postgresql.conf', postgresConf(settings)],
     ['pg_hba.conf', hostBasedAuthentication],
     ['pg_ident.conf', ''],
+    [replicationOriginsPath, writeReplicationOrigins(point.state.replicationOrigins)],
   ];
   for (const [name, content] of files) {
     const path = join(data, name);

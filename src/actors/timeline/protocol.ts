@@ -5,6 +5,7 @@
  * number.
  */
 import { type Lsn } from '../../base/lsn.ts';
+import { type OriginProgress } from '../../postgres/replication-origins.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
 
 /** What every timeline is started with. */
@@ -101,6 +102,8 @@ export interface TimelineState {
   readonly relations: readonly RelationState[];
   readonly slruSegments: readonly SlruState[];
   readonly preparedTransactions: readonly PreparedTransaction[];
+  /** How far a subscriber has applied each of its origins. */
+  readonly replicationOrigins: readonly OriginProgress[];
 }
 export interface DatabaseState {
   readonly tablespace: number;

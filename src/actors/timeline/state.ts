@@ -12,6 +12,8 @@ import {
 } from '../../base/key.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { type KeyRange } from '../../layers/key-range.ts';
+import { originClass, originProgress } from '../../postgres/ingest/replication-origin.ts';
+import { type OriginProgress } from '../../postgres/replication-origins.ts';
 import {
   type DatabaseState,
   type PreparedTransaction,
@@ -35,6 +37,7 @@ export function describeState(store: TimelineStore, at: Lsn): StateParts {
     relations: collect(store, keyKinds.relationSize, at, relation),
     slruSegments: collect(store, keyKinds.slruSize, at, slruSegment),
     preparedTransactions: collect(store, keyKinds.twoPhase, at, preparedTransaction),
+    replicationOrigins: replicationOrigins(store, at),
   };
 }
 
@@ -70,6 +73,13 @@ function preparedTransaction(
   value: Uint8Array,
 ): PreparedTransaction {
   return { xid: family.relation * twoPow32 + block, bytes: value.slice() };
+}
+
+function replicationOrigins(store: TimelineStore, at: Lsn): OriginProgress[] {
+  const found = collect(store, keyKinds.auxFile, at, ({ tablespace, relation }, _block, value) =>
+    tablespace === originClass ? { origin: relation, remote: originProgress(value) } : null,
+  );
+  return found.filter((one) => one !== null);
 }
 
 function collect<T>(

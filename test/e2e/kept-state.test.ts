@@ -1,0 +1,78 @@
+/** What a compute started from storage still knows, beyond tables. */
+import { deepEqual, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../../src/base/failure.ts';
+import { startTestHost, type TestHost } from './host.ts';
+import { type PostgresClient } from '../../src/io/postgres-client.ts';
+
+const limits = { timeout: 120_000 };
+
+for (const postgres_major of [15, 18]) {
+  const name = `Postgres ${postgres_major}`;
+
+  test(`${name}: a prepared transaction survives a start from storage`, limits, async (t) => {
+    const host = await startTestHost(t, { settings: { postgres_major } });
+    const before = await host.connect();
+    await before.query('create table t (n int)');
+    await before.query("begin; insert into t values (1); prepare transaction 'half'");
+
+    const after = await startAgain(host, before);
+
+    deepEqual(await rowsOf(after, 'select gid from pg_prepared_xacts'), [['half']]);
+    await after.query("commit prepared 'half'");
+    deepEqual(await rowsOf(after, 'select n from t'), [['1']]);
+    await after.end();
+  });
+}
+
+test('endpoint: how far replication origins were applied survives a start', limits, async (t) => {
+  const host = await startTestHost(t, {});
+  const before = await host.connect();
+  await before.query('create table t (n int)');
+  await before.query("select pg_replication_origin_create('upstream')");
+  await before.query("select pg_replication_origin_session_setup('upstream')");
+  await before.query(
+    "begin; select pg_replication_origin_xact_setup('0/ABCDEF0', now()); insert into t values (1); commit",
+  );
+
+  const after = await startAgain(host, before);
+
+  const progress = "select pg_replication_origin_progress('upstream', false)";
+  deepEqual(await rowsOf(after, progress), [['0/ABCDEF0']]);
+  await after.end();
+});
+
+test('endpoint: a start after a segment switch goes on in the next segment', limits, async (t) => {
+  const host = await startTestHost(t, {});
+  const before = await host.connect();
+  await before.query('create table t (n int); insert into t values (1)');
+  await before.query('select pg_switch_wal()');
+  const end = String((await rowsOf(before, 'select pg_current_wal_lsn()'))[0]![0]);
+  const isStored = `select bool_and(flush_lsn >= '${end}') from pg_stat_replication`;
+  while ((await rowsOf(before, isStored))[0]![0] !== 't') await sleep(20);
+
+  const after = await startAgain(host, before);
+
+  deepEqual(await rowsOf(after, 'select n from t'), [['1']]);
+  const passed = await rowsOf(after, `select pg_current_wal_lsn() > '${end}'::pg_lsn`);
+  deepEqual(passed, [['t']]);
+  ok(end.endsWith('000000'), 'the log ended where a segment does');
+  await after.end();
+});
+
+/** Kills the host, so that nothing is shut down in order, and starts it from storage. */
+async function startAgain(host: TestHost, client: PostgresClient): Promise<PostgresClient> {
+  client.destroy(new Failure('postgres_unreachable', { reason: 'the host is killed' }));
+  host.kill('SIGKILL');
+  await host.ended;
+  await host.start();
+  return host.connect();
+}
+
+async function rowsOf(
+  client: PostgresClient,
+  sql: string,
+): Promise<readonly (readonly (string | null)[])[]> {
+  return (await client.query(sql)).rows;
+}
