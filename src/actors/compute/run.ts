@@ -112,7 +112,7 @@ export function hasLeftovers(options: ComputeOptions): boolean {
 export async function clearScratch(options: ComputeOptions): Promise<void> {
   const folders = [options.folder, reachableAs(scratchName(options))];
   for (const folder of folders) await killPostgresOf(join(folder, 'data'));
-  for (const folder of folders) unmountBelow(folder);
+  for (const folder of [...folders, reachableAs(binariesName(options))]) unmountBelow(folder);
   rmSync(options.folder, { recursive: true, force: true });
   rmSync(socketDirectory(options), { recursive: true, force: true });
 }
@@ -228,10 +228,10 @@ interface Places {
 }
 
 function makePlaces(options: ComputeOptions, undo: Steps['undo']): Places {
-  const { folder, timeline, major } = options;
+  const { folder, major } = options;
   mkdirSync(folder, { recursive: true, mode: 0o755 });
   const scratch = makeReachable(folder, options, scratchName(options));
-  const home = makeReachable(postgresHome(major), options, `postgres-${timeline}`);
+  const home = makeReachable(postgresHome(major), options, binariesName(options));
   undo.push(() => {
     releaseAll([scratch, home]);
   });
@@ -350,6 +350,10 @@ function releaseAll(paths: readonly ReachablePath[]): void {
 function ownedFolder(path: string, { uid, gid }: ComputeOptions): void {
   mkdirSync(path, { mode: 0o700 });
   chownSync(path, uid, gid);
+}
+
+function binariesName({ timeline }: ComputeOptions): string {
+  return `postgres-${timeline}`;
 }
 
 function scratchName({ timeline }: ComputeOptions): string {

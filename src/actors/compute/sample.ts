@@ -23,12 +23,17 @@ const horizon = `
   select pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text, pg_current_wal_insert_lsn()::text
   from (select pg_current_snapshot() as s) as now`;
 
-/** Takes a sample and tells the mount. */
+/**
+ * Takes a sample and tells the mount, when the mount holds more than it should: at rest Postgres is
+ * asked nothing.
+ */
 export async function takeSample(
   context: Context<ComputeMessage>,
   options: ComputeOptions,
   run: Run,
 ): Promise<void> {
+  const { upper_bytes } = await context.ask(run.filesystem, { kind: 'describeMount' }, limits);
+  if (upper_bytes <= options.upperTarget_bytes) return;
   const { writeMark } = await context.ask(run.filesystem, { kind: 'markWrites' }, limits);
   const transactions = await readTransactions(run.sql);
   const timeline = context.ref<TimelineMessage>(`timeline/${options.timeline}`);
