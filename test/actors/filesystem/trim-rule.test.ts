@@ -16,8 +16,8 @@ test('trim rule: an idle Postgres needs one sample', () => {
 test('trim rule: nothing goes while a transaction of the sample runs', () => {
   const rule = new TrimRule();
 
-  rule.add(sample({ nextXid: 10, xmin: 9 }));
-  rule.add(sample({ nextXid: 12, xmin: 9 }));
+  rule.add(sample({ insertLsn: 100, nextXid: 10, xmin: 9, ingestedLsn: 100 }));
+  rule.add(sample({ insertLsn: 110, nextXid: 12, xmin: 9, ingestedLsn: 110 }));
 
   equal(rule.limit, null);
 });
