@@ -37,7 +37,8 @@ export class WorkerHandle implements Host {
     this.name = init.thread;
     this.index = init.threadIndex;
     // Node strips types itself, so a worker needs no loader of its parent's.
-    this.#worker = new Worker(entry, { workerData: init, resourceLimits, execArgv: [] });
+    const { thread: name } = init;
+    this.#worker = new Worker(entry, { name, workerData: init, resourceLimits, execArgv: [] });
     this.#port = new ControlPort(this.#worker);
     this.#worker.on('error', (error: unknown) => {
       this.#uncaught = error instanceof Error ? error : new Error(String(error));

@@ -4,7 +4,7 @@
  * Owns:    the mount, its names, the upper layer (what Postgres wrote), its reader threads.
  * Serves:  the kernel; the compute (samples that allow trimming, questions about the mount).
  * Promise: what was written is read back as written, until storage can rebuild it.
- * Crash:   the mount goes with it; a compute on it must be killed and started afresh.
+ * Crash:   the mount is taken away; a compute on it must be killed and started afresh.
  * Never:   touches its own mount, and blocks on what needs its own answers.
  *
  * Kernel requests about names come from the reader threads and are answered at once, between two
@@ -87,7 +87,9 @@ async function start(context: FilesystemContext, options: FilesystemOptions): Pr
       },
     });
     const idle = { waiting: [], trimming: false, failed: false };
-    return { options, mount, names, slotFd, readers, trimmer, life, ...idle };
+    const state: State = { options, mount, names, slotFd, readers, trimmer, life, ...idle };
+    context.onEnd(() => takeDown(state));
+    return state;
   } catch (error) {
     await unmountFuse(options.mountPoint);
     throw error;
@@ -115,15 +117,18 @@ function receive(
     case 'trimDue':
       return onTrimDue(context, state);
     case 'readerEnded':
-      onReaderEnded(context, state, message);
-      return;
+      return onReaderEnded(context, state, message);
     default:
       unreachable(message);
   }
 }
 
+function stop(): void {
+  return; // `takeDown` does it, after a crash too
+}
+
 /** Takes the mount away first: that is what ends the readers. */
-async function stop(_context: FilesystemContext, state: State): Promise<void> {
+async function takeDown(state: State): Promise<void> {
   state.life.over = true; // readers end now because we say so
   await unmountFuse(state.mount.mountPoint);
   await state.readers.ended;
@@ -174,9 +179,19 @@ async function onTrimDue(context: FilesystemContext, state: State): Promise<void
   for (const asked of waiting) context.answer(asked, { trimmedBlocks, cancelledBlocks });
 }
 
-/** Without its readers the mount answers nobody: the compute on it must go. */
-function onReaderEnded(context: FilesystemContext, state: State, message: ReaderEnded): void {
+/**
+ * Without its readers the mount answers nobody: the compute on it must go. The mount goes first: a
+ * process that waits for an answer cannot even be killed until its request is aborted.
+ */
+async function onReaderEnded(
+  context: FilesystemContext,
+  state: State,
+  message: ReaderEnded,
+): Promise<void> {
+  if (state.failed) return;
+  state.failed = true;
   const { reader, reason } = message;
+  await unmountFuse(state.mount.mountPoint);
   reportFailure(context, state, `reader ${reader} ended: ${reason}`);
 }
 
@@ -234,8 +249,6 @@ function answer({ names, fuseFd }: NoteTarget, request: Uint8Array): void {
 }
 
 function reportFailure(context: FilesystemContext, state: State, reason: string): void {
-  if (state.failed) return;
-  state.failed = true;
   const { mountPoint, owner } = state.options;
   context.log('error', 'mount failed', { mountPoint, reason });
   if (owner !== null)

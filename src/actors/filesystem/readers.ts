@@ -40,8 +40,8 @@ interface Reader {
 
 function startReader({ parts, onNote, onEnd }: ReadersOptions, reader: number): Reader {
   const workerData: ReaderParts = { ...parts, reader };
-  const worker = new Worker(entry, { workerData, execArgv: [] });
-  let reason = 'the mount ended';
+  const worker = new Worker(entry, { workerData, execArgv: [], name: `fuse-reader-${reader}` });
+  let reason = 'no error';
   const ended = new Promise<void>((resolve) => {
     worker.on('error', (error) => (reason = String(error)));
     worker.on('exit', () => {

@@ -98,6 +98,7 @@ class Kernel {
   #state: State | null = null;
   #queue: Promise<void> = Promise.resolve();
   #failure: Error | null = null;
+  readonly #releases: (() => Promise<void> | void)[] = [];
 
   async start(options: FilesystemOptions): Promise<void> {
     this.#state = await filesystem.start(this.#context, options);
@@ -130,6 +131,7 @@ class Kernel {
     const state = this.#state;
     this.#state = null;
     if (state !== null) await filesystem.stop(this.#context, state);
+    for (const release of this.#releases.toReversed()) await release();
     if (this.#failure !== null) throw this.#failure;
   }
 
@@ -147,7 +149,9 @@ class Kernel {
     answer: (asked, result) => {
       this.#answers.get(asked)?.(result);
     },
-    onEnd: () => undefined, // `stop` does the same
+    onEnd: (release) => {
+      this.#releases.push(release);
+    },
     refuse: (asked, failure: Failure) => {
       this.#answers.get(asked)?.(Promise.reject(failure));
     },
