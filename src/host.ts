@@ -3,7 +3,7 @@
  */
 import { Failure } from './base/failure.ts';
 import { type Config } from './config.ts';
-import { announceApi, closeHostDirectory, openHostDirectory } from './io/host-directory.ts';
+import { closeHostDirectory, openHostDirectory } from './io/host-directory.ts';
 import { logToStandardError } from './io/log.ts';
 import { unmountStale } from './io/fuse/device.ts';
 import { type ApiMessage } from './actors/api/protocol.ts';
@@ -76,13 +76,12 @@ async function startActors(runtime: Runtime, directory: string, config: Config):
   await spawnHere(runtime, 'control', options);
   const control = runtime.ref<ControlMessage>('control/host');
   const { api_address: address, api_port: port } = config;
-  await spawnHere(runtime, 'api', { address, port, control: control.path });
+  await spawnHere(runtime, 'api', { address, port, directory, control: control.path });
   const { url } = await runtime.ask(
     runtime.ref<ApiMessage>('api/host'),
     { kind: 'describeApi' },
     limits,
   );
-  announceApi(directory, url);
   const { connectionString }: StartedEndpoint = await runtime.ask(
     control,
     { kind: 'startEndpoint', branch: 'main' },

@@ -4,10 +4,11 @@
  * Owns:    the listening socket.
  * Serves:  the command line and scripts; every request becomes one ask of control.
  * Promise: an answer says what control said; nothing is remembered here.
- * Crash:   restart listens again; requests under way are cut.
+ * Crash:   restart listens again and says where; requests under way are cut.
  * Never:   decides, or keeps state.
  */
 import { parseLsn, formatLsn } from '../../base/lsn.ts';
+import { announceApi } from '../../io/host-directory.ts';
 import { startHttpServer, type HttpServer, type Route } from '../../io/http-server.ts';
 import { defineActor, type ActorRef, type Context } from '../../runtime/actor.ts';
 import { type BranchDescription, type ControlMessage } from '../control/protocol.ts';
@@ -19,12 +20,14 @@ export const api = defineActor<ApiMessage, State, ApiOptions>({
   restart: 'permanent',
   start,
   receive,
-  stop,
+  stop: () => undefined,
 });
 
 export interface ApiOptions {
   readonly address: string;
   readonly port: number;
+  /** The host's folder, where the address is written down. */
+  readonly directory: string;
   /** Path of control. */
   readonly control: string;
 }
@@ -50,15 +53,14 @@ const createBranchBody = {
 async function start(context: Context<ApiMessage>, options: ApiOptions): Promise<State> {
   const control = context.ref<ControlMessage>(options.control);
   const routes = hostRoutes(context, control);
-  return { server: await startHttpServer({ ...options, routes }) };
+  const server = await startHttpServer({ ...options, routes });
+  context.onEnd(() => server.close());
+  announceApi(options.directory, server.url);
+  return { server };
 }
 
 function receive(context: Context<ApiMessage>, state: State, message: ApiMessage): void {
   context.answer(message, { url: state.server.url });
-}
-
-async function stop(_context: Context<ApiMessage>, state: State): Promise<void> {
-  await state.server.close();
 }
 
 function hostRoutes(context: Context<ApiMessage>, control: ActorRef<ControlMessage>): Route[] {
