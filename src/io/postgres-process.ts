@@ -95,8 +95,16 @@ export function runInitdb(
 export async function killPostgresOf(dataDirectory: string): Promise<void> {
   const pid = Number(readIfThere(join(dataDirectory, 'postmaster.pid'))?.split('\n')[0] ?? 0);
   if (pid <= 0 || !isServerOf(pid, dataDirectory)) return;
-  process.kill(-pid, 'SIGKILL');
+  killIfThere(-pid);
   while (isServerOf(pid, dataDirectory)) await sleep(killPoll_ms);
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function isServerOf(pid: number, dataDirectory: string): boolean {

@@ -164,6 +164,7 @@ export class ActorContext implements Context<AnyMessage> {
       this.#owner.endAfterMessage();
       return;
     }
+    if (this.#ended) throw this.#stopped(); // by now the path may be our successor's child's
     await this.#node.stop(child.path);
     this.#owner.children.delete(child.path);
   }

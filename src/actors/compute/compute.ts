@@ -45,16 +45,30 @@ interface State {
   wanted: boolean;
   restarts: number;
   lastFailure: string | null;
+  /** Runs in a row that ended soon or did not begin: the next one waits the longer. */
+  failuresInARow: number;
 }
 
-/** A Postgres that dies at once, again and again, is left alone after this many starts in a row. */
-const restartsInARowMax = 3;
+/** A run that lasted this long was a good one. */
+const steadyRun_ms = 5_000;
+const resumeDelayMin_ms = 10;
+const resumeDelayMax_ms = 5_000;
 
 /** A run that nobody ended is followed by another: whoever wanted it still does. */
 async function start(context: Context<ComputeMessage>, options: ComputeOptions): Promise<State> {
-  if (hasLeftovers(options)) context.after(0, { kind: 'resumeDue' });
+  const wanted = hasLeftovers(options);
+  if (wanted) context.after(0, { kind: 'resumeDue' });
   await clearScratch(options);
-  return { options, run: null, runs: 0, wanted: false, restarts: 0, lastFailure: null };
+  const runs = context.random.below(2 ** 30); // a predecessor's numbers are not ours
+  return {
+    options,
+    run: null,
+    runs,
+    wanted,
+    restarts: 0,
+    lastFailure: null,
+    failuresInARow: 0,
+  };
 }
 
 function receive(
@@ -86,10 +100,9 @@ function receive(
   }
 }
 
+/** The mount and the proposer, being children, are gone by now: no Postgres could end in order. */
 async function stop(context: Context<ComputeMessage>, state: State): Promise<void> {
-  state.wanted = false;
-  if (state.run !== null) await endRun(context, state.options, state.run);
-  state.run = null;
+  await discard(context, state);
 }
 
 async function onStartCompute(
@@ -98,9 +111,9 @@ async function onStartCompute(
   message: StartCompute,
 ): Promise<void> {
   const began_ms = context.clock.monotonic_ms();
-  state.wanted = true;
   const startedAlready = state.run !== null;
   const run = state.run ?? (await begin(context, state));
+  state.wanted = true;
   context.answer(message, {
     connectionString: connectionString(state.options),
     start_ms: startedAlready ? 0 : Math.round(context.clock.monotonic_ms() - began_ms),
@@ -109,10 +122,16 @@ async function onStartCompute(
 }
 
 async function onResumeDue(context: Context<ComputeMessage>, state: State): Promise<void> {
-  if (state.run !== null) return;
-  state.wanted = true;
+  if (state.run !== null || !state.wanted) return;
   state.restarts += 1;
-  await begin(context, state);
+  try {
+    await begin(context, state);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    state.lastFailure = error.message;
+    context.log('warn', 'compute: no Postgres', { reason: error.message });
+    resumeLater(context, state);
+  }
 }
 
 async function onStopCompute(
@@ -120,7 +139,10 @@ async function onStopCompute(
   state: State,
   message: StopCompute,
 ): Promise<void> {
-  await stop(context, state);
+  const { run } = state;
+  state.wanted = false;
+  state.run = null;
+  if (run !== null) await endRun(context, state.options, run);
   context.answer(message, null);
 }
 
@@ -191,7 +213,7 @@ async function onSampleDue(
   context.after(options.trimSample_ms, { kind: 'sampleDue', run: run.number });
 }
 
-/** Throws away what is left of a run and starts the next one from storage. */
+/** Throws away what is left of a run; the next one starts from storage. */
 async function comeBack(
   context: Context<ComputeMessage>,
   state: State,
@@ -199,16 +221,17 @@ async function comeBack(
 ): Promise<void> {
   state.lastFailure = reason;
   context.log('warn', 'compute: Postgres ended', { branch: state.options.branch, reason });
+  const lasted_ms = context.clock.monotonic_ms() - (state.run?.began_ms ?? 0);
+  if (lasted_ms >= steadyRun_ms) state.failuresInARow = 0;
   await discard(context, state);
-  for (let attempt = 1; state.wanted && state.run === null; attempt += 1) {
-    state.restarts += 1;
-    try {
-      await begin(context, state);
-    } catch (error) {
-      state.lastFailure = String(error);
-      if (attempt >= restartsInARowMax || !(error instanceof Failure)) throw error;
-    }
-  }
+  resumeLater(context, state);
+}
+
+/** Whoever wanted a Postgres here still does, so this never gives up. */
+function resumeLater(context: Context<ComputeMessage>, state: State): void {
+  const delay_ms = Math.min(resumeDelayMin_ms * 2 ** state.failuresInARow, resumeDelayMax_ms);
+  state.failuresInARow += 1;
+  context.after(delay_ms, { kind: 'resumeDue' });
 }
 
 async function begin(context: Context<ComputeMessage>, state: State): Promise<Run> {

@@ -10,6 +10,7 @@ import { Failure } from '../../base/failure.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { makeReachable, reachableAs, unmountBelow, type ReachablePath } from '../../io/mounts.ts';
 import { writeSparse } from '../../io/sparse-file.ts';
+import { unmountStale } from '../../io/fuse/device.ts';
 import { postgresHome } from '../../io/postgres-binaries.ts';
 import { killPostgresOf, startPostgres, type PostgresProcess } from '../../io/postgres-process.ts';
 import { connectPostgres, type PostgresClient } from '../../io/postgres-client.ts';
@@ -40,6 +41,8 @@ import { startPoint, type StartPoint } from './start-point.ts';
 
 export interface Run {
   readonly number: number;
+  /** Monotonic. */
+  readonly began_ms: number;
   /** The end of the log it was started from. */
   readonly startLsn: Lsn;
   readonly postgres: PostgresProcess;
@@ -111,9 +114,10 @@ export function hasLeftovers(options: ComputeOptions): boolean {
 /** Takes down what a run, or a predecessor that was killed, left behind. */
 export async function clearScratch(options: ComputeOptions): Promise<void> {
   const folders = [options.folder, reachableAs(scratchName(options))];
+  for (const folder of folders) await unmountStale(folder); // else who waits in it cannot die
   for (const folder of folders) await killPostgresOf(join(folder, 'data'));
   for (const folder of [...folders, reachableAs(binariesName(options))]) unmountBelow(folder);
-  rmSync(options.folder, { recursive: true, force: true });
+  rmSync(options.folder, { recursive: true, force: true, maxRetries: 10 });
   rmSync(socketDirectory(options), { recursive: true, force: true });
 }
 
@@ -158,6 +162,7 @@ async function takeSteps(
   const { startLsn } = point;
   return {
     number,
+    began_ms: context.clock.monotonic_ms(),
     startLsn,
     postgres,
     proposer,
@@ -184,7 +189,7 @@ async function spawnProposer(
     followTimeout_ms: options.startTimeout_ms,
   };
   const child = { behavior: 'proposer', name, options: proposerOptions };
-  const proposer = await context.spawn({ ...child, thread: 'wal' });
+  const proposer = await context.spawn({ ...child, thread: 'wal', significant: true });
   undo.push(() => context.stop(proposer));
   return context.ref(proposer.path);
 }
@@ -299,6 +304,7 @@ async function mount(
     name: proposerName(context),
     options: mountOptions,
     thread: null,
+    significant: true,
   });
   undo.push(() => context.stop(filesystem));
   return context.ref(filesystem.path);
