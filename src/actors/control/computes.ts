@@ -20,7 +20,8 @@ const limits = { timeout_ms: 3_600_000 };
 export class Computes {
   readonly #context: Context<ControlMessage>;
   readonly #options: ControlOptions;
-  readonly #running = new Set<string>();
+  /** By timeline: settles when the compute can be asked. */
+  readonly #running = new Map<string, Promise<unknown>>();
 
   constructor(context: Context<ControlMessage>, options: ControlOptions) {
     this.#context = context;
@@ -70,7 +71,6 @@ export class Computes {
   async #compute(project: Project, branch: Branch): Promise<ActorRef<ComputeMessage>> {
     const { timeline, name } = branch;
     if (!this.#running.has(timeline)) {
-      this.#running.add(timeline);
       const { directory, address, uid, gid, compute } = this.#options;
       const options: ComputeOptions = {
         timeline,
@@ -85,8 +85,12 @@ export class Computes {
         gid,
         ...compute,
       };
-      await this.#context.spawn({ behavior: 'compute', name: timeline, options, thread: null });
+      const child = { behavior: 'compute', name: timeline, options, thread: null };
+      const spawned = this.#context.spawn(child);
+      this.#running.set(timeline, spawned);
+      spawned.catch(() => this.#running.delete(timeline));
     }
+    await this.#running.get(timeline);
     return this.#ref(branch);
   }
 

@@ -4,7 +4,8 @@
  * Owns:    project.json, and which timelines and computes run.
  * Serves:  the HTTP interface.
  * Promise: what it answered is in project.json and survives the host.
- * Crash:   restart reads project.json and starts the timelines in it; a half-made branch is not in it.
+ * Crash:   restart reads project.json and starts the timelines in it, and the endpoints that ran; a
+ *          half-made branch is not in it.
  * Never:   sees WAL or pages.
  */
 import { ensure, Failure } from '../../base/failure.ts';
@@ -60,10 +61,13 @@ interface State {
   readonly computes: Computes;
 }
 
+const resumeRetry_ms = 1_000;
+
 async function start(context: Context<ControlMessage>, options: ControlOptions): Promise<State> {
   const timelines = new Timelines(context, options);
   const project = await openProject(context, options, timelines);
   const computes = new Computes(context, options);
+  context.after(0, { kind: 'resumeEndpoints' });
   return { options, project, timelines, computes };
 }
 
@@ -198,7 +202,10 @@ function onStopEndpoint(
   );
 }
 
-/** An endpoint that cannot be started does not keep the host from serving the others. */
+/**
+ * An endpoint that cannot be started does not keep the host from serving the others. One that may
+ * start later, when what it needs is back, is tried again.
+ */
 function onResumeEndpoints(
   context: Context<ControlMessage>,
   { project, computes }: State,
@@ -209,8 +216,9 @@ function onResumeEndpoints(
     try {
       await computes.start(project, branch);
     } catch (error) {
-      const reason = asFailure(error).message;
+      const { message: reason, kind } = asFailure(error);
       context.log('error', 'control: endpoint not resumed', { branch: branch.name, reason });
+      if (kind === 'unavailable') context.after(resumeRetry_ms, { kind: 'resumeEndpoints' });
     }
   });
   answerLater(
