@@ -75,15 +75,15 @@ export function acceptorOn(disk: Disk): Behavior<AcceptorMessage, AcceptorShell,
     name: 'acceptor',
     mailboxMax: 4_096,
     restart: 'permanent',
-    start: (_context, options) => start(disk, options),
+    start: (context, options) => start(context, disk, options),
     receive,
     stop,
   });
 }
 
-function start(disk: Disk, options: AcceptorOptions): Shell {
+function start(context: AcceptorContext, disk: Disk, options: AcceptorOptions): Shell {
   const store = openStore(disk, options);
-  return {
+  const shell: Shell = {
     disk,
     options,
     store,
@@ -92,6 +92,11 @@ function start(disk: Disk, options: AcceptorOptions): Shell {
     readersSeen: 0,
     positionIsDue: false,
   };
+  context.onEnd(() => {
+    shell.store?.log.close();
+    shell.store?.position.close();
+  });
+  return shell;
 }
 
 function receive(context: AcceptorContext, shell: Shell, message: AcceptorMessage): void {
@@ -143,8 +148,6 @@ function stop(context: AcceptorContext, shell: Shell): void {
   sync(context, shell);
   onPositionDue(shell);
   persist(store);
-  store.log.close();
-  store.position.close();
 }
 
 function onCreateTimeline(context: AcceptorContext, shell: Shell, asked: CreateTimeline): void {

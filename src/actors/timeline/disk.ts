@@ -66,6 +66,7 @@ export class TimelineDisk {
       entries: manifest.layers.map((description) => this.#open(description)),
     });
     const cache = new PageCache(pageCache);
+    cache.repair(); // this thread's predecessor may have died in the middle of a page
     return new TimelineStore({
       id,
       number,

@@ -24,7 +24,6 @@ export const pageReader = defineActor<PageReaderMessage, State, PageReaderOption
 });
 
 interface State {
-  readonly listener: BellListener;
   readonly channels: readonly PageChannel[];
   /** Whether a look at requests that wait is due. */
   lookPending: boolean;
@@ -36,9 +35,12 @@ const lookAgain_ms = 20;
 function start(context: Context<PageReaderMessage>, options: PageReaderOptions): State {
   const channels = options.channels.map((memory) => new PageChannel(memory));
   const listener = new BellListener(options.bell);
-  const state: State = { channels, listener, lookPending: false };
+  const state: State = { channels, lookPending: false };
   void listener.listen(() => {
     serve(context, state);
+  });
+  context.onEnd(() => {
+    listener.stop();
   });
   return state;
 }
@@ -49,7 +51,6 @@ function receive(context: Context<PageReaderMessage>, state: State): void {
 }
 
 function stop(_context: Context<PageReaderMessage>, state: State): void {
-  state.listener.stop();
   for (const channel of state.channels) if (channel.waiting) channel.refuse('the mount is closing');
 }
 

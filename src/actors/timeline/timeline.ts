@@ -61,13 +61,16 @@ interface State {
 
 async function start(context: Context<TimelineMessage>, options: TimelineOptions): Promise<State> {
   const disk = new TimelineDisk(options);
+  context.onEnd(() => {
+    disk.close();
+  });
   const manifest = disk.manifest ?? (await begin(context, disk, options));
   const { diskConsistentLsn, lastRecordStart } = manifest;
   const store = disk.load(manifest);
   shelve(options.number, store);
   const { major, segmentSize, systemId } = options;
   const format = { major, segmentSize, systemId: parseSystemId(systemId) };
-  return {
+  const state: State = {
     options,
     disk,
     store,
@@ -84,6 +87,11 @@ async function start(context: Context<TimelineMessage>, options: TimelineOptions
     waits: 0,
     writing: Promise.resolve(),
   };
+  context.onEnd(async () => {
+    await state.writing; // or it would write beside our successor
+    unshelve(options.number, store);
+  });
+  return state;
 }
 
 function receive(
@@ -113,9 +121,6 @@ function receive(
 /** Writes out what is in memory, so that the next start has little WAL to take in again. */
 async function stop(context: Context<TimelineMessage>, state: State): Promise<void> {
   if (state.halted === null) await flush(context, state);
-  await state.writing;
-  unshelve(state.options.number, state.store);
-  state.disk.close();
 }
 
 /** Makes the manifest of a new timeline: from a data directory, or with nothing but an ancestor. */
