@@ -147,6 +147,8 @@ export class Runtime {
   readonly faults = {
     /** Crashes the actor as a bug in it would. */
     killActor: (path: string): boolean => this.#roster.kill(path),
+    /** Paths of all actors, in start order. */
+    actors: (): readonly string[] => this.#roster.paths,
     /** Ends the thread at once. Resolves when it is gone. */
     killThread: async (name: string): Promise<void> => {
       await this.#handleNamed(name).terminate();

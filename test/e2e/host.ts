@@ -19,6 +19,8 @@ export interface TestHostOptions {
   readonly settings: Readonly<Record<string, number | string>>;
   /** The data directory; null makes one below a new temporary folder. */
   readonly directory: string | null;
+  /** The program, where it is not the command line's: it is given the same arguments, and a channel. */
+  readonly program: string;
 }
 
 export interface CommandResult {
@@ -66,7 +68,7 @@ export function prepareTestHost(test: TestContext, options: Partial<TestHostOpti
   const config = join(root, 'stemma.toml');
   writeFileSync(config, lines.join(''));
   const directory = options.directory ?? join(root, 'data');
-  const host = new TestHost(directory, config);
+  const host = new TestHost(directory, config, options.program ?? main);
   test.after(async () => {
     host.kill('SIGKILL');
     await host.ended;
@@ -80,13 +82,15 @@ export function prepareTestHost(test: TestContext, options: Partial<TestHostOpti
 export class TestHost {
   readonly directory: string;
   readonly config: string;
+  readonly #program: string;
   ended: Promise<HostEnd> = Promise.resolve({ code: 0, stdout: '', stderr: '' });
   #child: ChildProcess | null = null;
   #ready: Ready | null = null;
 
-  constructor(directory: string, config: string) {
+  constructor(directory: string, config: string, program: string) {
     this.directory = directory;
     this.config = config;
+    this.#program = program;
   }
 
   get pid(): number {
@@ -113,7 +117,7 @@ export class TestHost {
   /** Starts the host without waiting for anything. */
   launch(): { readonly ready: Promise<Ready>; readonly ended: Promise<HostEnd> } {
     const up = ['up', '--config', this.config, '--data', this.directory, '--json'];
-    const child = spawnMain(up, []);
+    const child = spawnProgram(this.#program, up, []);
     this.#child = child;
     this.ended = collect(child);
     const ready = new Promise<Ready>((resolve) => {
@@ -129,6 +133,11 @@ export class TestHost {
   async stop(): Promise<HostEnd> {
     this.kill('SIGINT');
     return this.ended;
+  }
+
+  /** Says something to a program that has a channel. */
+  send(message: object): void {
+    this.#child!.send(message);
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -184,17 +193,21 @@ export function runCommand(
   args: readonly string[],
   wrapper: readonly string[] = [],
 ): Promise<CommandResult> {
-  const child = spawnMain(args, wrapper);
+  const child = spawnProgram(main, args, wrapper);
   const timer = setTimeout(() => child.kill('SIGKILL'), commandTimeout_ms);
   return collect(child).finally(() => {
     clearTimeout(timer);
   });
 }
 
-function spawnMain(args: readonly string[], wrapper: readonly string[]): ChildProcess {
+function spawnProgram(
+  program: string,
+  args: readonly string[],
+  wrapper: readonly string[],
+): ChildProcess {
   const [command, ...rest] = ['setpriv', '--pdeathsig', 'KILL', ...wrapper, process.execPath];
-  return spawn(command, [...rest, main, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+  return spawn(command, [...rest, program, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe', ...(program === main ? [] : (['ipc'] as const))],
     cwd: tmpdir(),
   });
 }
