@@ -94,11 +94,9 @@ async function runningPid(host: TestHost, not: number | undefined): Promise<numb
 
 /** Storage has what Postgres has, and nothing is left when the host has stopped. */
 async function closeInOrder({ host }: Scene): Promise<void> {
-  const report = await host.json<{ readonly differences: number; first: string[] }>(
-    'verify',
-    'main',
-  );
-  assert.deepEqual(report.first, []);
+  while ((await host.cli('branch', 'list')).code !== 0) await sleep(look_ms); // coming back
+  const { first } = await host.json<{ readonly first: readonly string[] }>('verify', 'main');
+  assert.deepEqual(first, []);
   const { code, stderr } = await host.stop();
   assert.equal(code, 0, stderr);
   assert.deepEqual(host.mounts(), []);
