@@ -9,7 +9,10 @@ import { keyKinds, type KeyFamily } from '../../base/key.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { PageHeader, pageSize } from '../../postgres/page.ts';
 import { maskPage } from '../../postgres/redo/mask-page.ts';
+import { relationForks } from '../../postgres/relation-path.ts';
 import { pageManager } from '../../postgres/redo/page-manager.ts';
+import { maskSequenceCounters } from '../../postgres/redo/sequence.ts';
+import { resourceManagers } from '../../postgres/resource-managers.ts';
 import { PageAsker } from '../../runtime/page-channel.ts';
 
 /** One file of a mount: a segment of a relation fork or of an SLRU. */
@@ -138,9 +141,25 @@ function differenceOf(family: KeyFamily, block: number, { their, our }: PagePair
       return `postgres has a page of manager ${theirManager ?? 'none'}, storage of ${ourManager ?? 'none'}`;
     }
   }
-  const at = their.findIndex((byte, index) => byte !== our[index]);
+  const isMap =
+    family.kind === keyKinds.relationBlock && family.fork === relationForks.visibilityMap;
+  const differs = isMap ? hasMoreBits : isOtherByte;
+  const at = their.findIndex((byte, index) => differs(byte, our[index]!));
   if (at === -1) return null;
   return `byte ${at}: postgres ${hex(their[at]!)}, storage ${hex(our[at]!)}`;
+}
+
+function isOtherByte(their: number, our: number): boolean {
+  return their !== our;
+}
+
+/**
+ * Of a visibility map: a bit that is not set is always right, and storage may lack some. CREATE
+ * DATABASE logs the maps it copies as if they were standard pages (`RelationCopyStorageUsingBuffer`),
+ * whose bytes all lie in the hole that the log leaves out.
+ */
+function hasMoreBits(their: number, our: number): boolean {
+  return (our & ~their) !== 0;
 }
 
 function mask(bytes: Uint8Array, fork: number, block: number): number | null {
@@ -148,6 +167,7 @@ function mask(bytes: Uint8Array, fork: number, block: number): number | null {
   const rmgr = fork === 0 || fork === 3 ? pageManager(page) : null;
   const isEmpty = PageHeader.upper.get(page, 0) === 0;
   if (!isEmpty) maskPage(page, { rmgr: rmgr ?? 0, fork, block });
+  if (rmgr === resourceManagers.sequence) maskSequenceCounters(page);
   return rmgr;
 }
 

@@ -5,8 +5,9 @@
 import { ensure } from '../../base/failure.ts';
 import { bytes, struct, u32 } from '../../base/struct.ts';
 import { PageHeader, initPage } from '../page.ts';
-import { placement, reserveItem } from '../page-items.ts';
+import { itemLength, placement, reserveItem } from '../page-items.ts';
 import { type BlockRecord, type Redo } from '../page-value.ts';
+import { HeapTuple, tupleAt } from './heap-tuple.ts';
 import { copyBytes } from './page-bytes.ts';
 
 export const sequenceRedo: Readonly<Partial<Record<number, Redo>>> = {
@@ -29,4 +30,15 @@ function redoSequence(page: DataView, record: BlockRecord): void {
   const at = reserveItem(page, firstSlot, size, placement.shuffle);
   copyBytes(page, at, record.view, record.main + SequenceRecord.size, size);
   PageHeader.lsn.set(page, 0, record.end);
+}
+
+/**
+ * Masks what the tuple counts. A record promises 32 values at once (`SEQ_LOG_VALS`), so a rebuilt page
+ * is ahead of its server's, and a server that starts from it skips the rest of them.
+ */
+export function maskSequenceCounters(page: DataView): void {
+  const tuple = tupleAt(page, firstSlot);
+  const header = HeapTuple.headerSize.get(page, tuple);
+  const size = itemLength(page, firstSlot) - header;
+  new Uint8Array(page.buffer, page.byteOffset + tuple + header, size).fill(0);
 }
