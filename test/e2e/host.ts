@@ -71,7 +71,8 @@ export function prepareTestHost(test: TestContext, options: Partial<TestHostOpti
   const host = new TestHost(directory, config, options.program ?? main);
   test.after(async () => {
     host.kill('SIGKILL');
-    await host.ended;
+    const { stderr } = await host.ended;
+    if (!test.passed) test.diagnostic(stderr);
     await clearFolder(directory);
     await clearFolder(root);
     rmSync(root, { recursive: true, force: true });
