@@ -28,7 +28,8 @@ export interface HostOptions {
 export interface Host {
   readonly runtime: Runtime;
   readonly api: string;
-  readonly connectionString: string;
+  /** Of `main`; null when its storage is halted, which the log and `branch list` explain. */
+  readonly connectionString: string | null;
   /** Stops everything in order. */
   stop(): Promise<void>;
 }
@@ -41,7 +42,8 @@ export async function runHost(options: HostOptions): Promise<void> {
   const signals = listenForSignals();
   const host = await startHost(options);
   const { api, connectionString } = host;
-  print(options, { event: 'ready', api, connectionString }, connectionString);
+  const text = connectionString ?? 'main is halted: stemma branch list';
+  print(options, { event: 'ready', api, connectionString }, text);
   const reason = await Promise.race([signals.asked, host.runtime.ended]);
   if (reason === 'asked') print(options, { event: 'stopping' }, 'stopping');
   await host.stop();
@@ -82,11 +84,7 @@ async function startActors(runtime: Runtime, directory: string, config: Config):
     { kind: 'describeApi' },
     limits,
   );
-  const { connectionString }: StartedEndpoint = await runtime.ask(
-    control,
-    { kind: 'startEndpoint', branch: 'main' },
-    limits,
-  );
+  const connectionString = await startMain(runtime, control);
   await runtime.ask(control, { kind: 'resumeEndpoints' }, limits);
   return {
     runtime,
@@ -98,6 +96,21 @@ async function startActors(runtime: Runtime, directory: string, config: Config):
       closeHostDirectory(directory);
     },
   };
+}
+
+/** Storage that cannot go on is no reason to keep the other branches from being served. */
+async function startMain(
+  runtime: Runtime,
+  control: ActorRef<ControlMessage>,
+): Promise<string | null> {
+  const start = { kind: 'startEndpoint', branch: 'main' } as const;
+  try {
+    const started: StartedEndpoint = await runtime.ask(control, start, limits);
+    return started.connectionString;
+  } catch (error) {
+    if (error instanceof Failure && error.kind === 'corrupt') return null;
+    throw error;
+  }
 }
 
 /** Before anything else: a Postgres shuts down in order only while its proposer and its mount live. */

@@ -22,4 +22,10 @@ test('host: a branch halted by an unsupported index says so, and the others go o
   assert.match(listed.find(({ name }) => name === 'main')!.halted ?? '', /manager=gin/);
   await host.json('endpoint', 'start', 'before');
   await host.json('branch', 'create', 'later', '--parent', 'before');
+
+  await host.stop();
+  await host.start();
+  const served = await host.endpoints();
+  assert.equal(served.find(({ branch }) => branch === 'main')!.state, 'stopped');
+  assert.equal(served.find(({ branch }) => branch === 'before')!.state, 'running');
 });
