@@ -49,7 +49,8 @@ export async function prepareLoad(server: Server, scale: number): Promise<void> 
     'create table pgbench_history (tid int, bid int, aid int, delta int, mtime timestamp, filler char(22))',
     `insert into pgbench_branches select i, 0 from generate_series(1, ${scale}) i`,
     `insert into pgbench_tellers select i, (i - 1) / 10 + 1, 0 from generate_series(1, ${scale * 10}) i`,
-    `insert into pgbench_accounts select i, (i - 1) / ${rowsPerScale} + 1, 0, '' from generate_series(1, ${rows}) i`,
+    `insert into pgbench_accounts select i, (i - 1) / ${rowsPerScale} + 1, 0, ''
+     from generate_series(1, ${rows}) i`,
     'alter table pgbench_branches add primary key (bid)',
     'alter table pgbench_tellers add primary key (tid)',
     'alter table pgbench_accounts add primary key (aid)',

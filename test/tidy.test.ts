@@ -10,7 +10,7 @@ const skipped = new Set(['node_modules', '.git', '.stemma']);
 const fileSize_max = 256 * 1_024;
 const columns_max = 110;
 const bannedNames =
-  /\b(utils?|helpers?|common|types|index|[A-Za-z]*(Manager|Handler|Service))\.ts$/;
+  /(^|\/)(utils?|helpers?|common|types|index|[A-Za-z]*(Manager|Handler|Service))\.ts$/;
 
 const files = [...walk(root)];
 const sources = files.filter((path) => /^(src|test|bench)\/.*\.ts$/.test(path));

@@ -55,7 +55,7 @@ describe('filesystem', () => {
     sameBytes(bytes, Buffer.concat(pattern(family, 40)));
   });
 
-  test('filesystem: a relation of more than 1 GiB has a second file, which goes on counting blocks', async () => {
+  test('filesystem: a relation of more than 1 GiB has a second file, which counts on', async () => {
     const bytes = await readFile(at('base/5/2000.1'));
 
     equal((await stat(at('base/5/2000'))).size, 2 ** 30);
@@ -76,7 +76,7 @@ describe('filesystem', () => {
     sameBytes(bytes, Buffer.concat(pattern(slru, 3)));
   });
 
-  test('filesystem: a written block is read back, its neighbours still come from the lower layer', async () => {
+  test('filesystem: a written block is read back, its neighbours come from the lower layer', async () => {
     const file = await open(at('base/5/1001'), 'r+');
     await file.write(page(7), 0, 8_192, 8_192);
     await dropCaches(file);

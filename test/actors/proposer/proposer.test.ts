@@ -135,7 +135,7 @@ test('proposer: a newer term fences it: no more commits, and its owner hears of 
   });
 });
 
-test('proposer: when it crashes its owner hears of it, and a new reign can follow the same Postgres', async () => {
+test('proposer: when it crashes its owner hears of it, and a new reign can follow', async () => {
   await withCluster(['a'], async ({ cluster, client }) => {
     await client.query('create table t (a int)');
 
