@@ -33,7 +33,8 @@ interface Peer {
 }
 
 const waitingMax = 4_096;
-const messageLength_max = 64 * 2 ** 20;
+/** The longest WAL record Postgres makes (`XLogRecordMaxSize`, 1020 MiB) goes in one message. */
+const messageLength_max = 1_024 * 2 ** 20;
 /** Messages taken before the event loop gets its turn. */
 const drainMax = 512;
 

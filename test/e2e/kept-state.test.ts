@@ -61,6 +61,34 @@ test('endpoint: a start after a segment switch goes on in the next segment', lim
   await after.end();
 });
 
+test('endpoint: a record of 70 MB does not keep its branch from starting', limits, async (t) => {
+  const host = await startTestHost(t, {});
+  const before = await host.connect();
+  await before.query("select pg_logical_emit_message(false, 'big', repeat('x', 70000000))");
+  await before.query('create table t (n int); insert into t values (1)');
+
+  const after = await startAgain(host, before);
+
+  deepEqual(await rowsOf(after, 'select n from t'), [['1']]);
+  await after.end();
+});
+
+test('endpoint: samples go on after a user has terminated every client', limits, async (t) => {
+  const host = await startTestHost(t, { settings: { trim_sample_ms: 50 } });
+  const client = await host.connect();
+
+  await client.query(`select pg_terminate_backend(pid, 5000) from pg_stat_activity
+    where pid <> pg_backend_pid() and backend_type = 'client backend'`);
+
+  const ours = "select count(*) from pg_stat_activity where application_name like 'stemma %'";
+  const deadline = AbortSignal.timeout(20_000);
+  while ((await rowsOf(client, ours))[0]![0] !== '1') {
+    deadline.throwIfAborted();
+    await sleep(20);
+  }
+  await client.end();
+});
+
 /** Kills the host, so that nothing is shut down in order, and starts it from storage. */
 async function startAgain(host: TestHost, client: PostgresClient): Promise<PostgresClient> {
   client.destroy(new Failure('postgres_unreachable', { reason: 'the host is killed' }));
