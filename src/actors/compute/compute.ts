@@ -209,8 +209,9 @@ async function onSampleDue(
 ): Promise<void> {
   const { run, options } = state;
   if (run?.number !== message.run) return;
-  await takeSample(context, options, run);
+  // First: a sample that fails, because a user ended our connection, is not the last one.
   context.after(options.trimSample_ms, { kind: 'sampleDue', run: run.number });
+  await takeSample(context, options, run);
 }
 
 /** Throws away what is left of a run; the next one starts from storage. */

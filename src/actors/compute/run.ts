@@ -51,8 +51,9 @@ export interface Run {
   readonly mountPoint: string;
   /** How the mount reads storage; the last channel is for comparing. */
   readonly pages: TimelinePagesOptions;
-  /** For samples and verification: not a user's. */
-  readonly sql: PostgresClient;
+  /** For samples and verification: not a user's. Opened again by `openSql` when somebody ended it. */
+  sql: PostgresClient;
+  readonly connectSql: () => Promise<PostgresClient>;
   /** To be undone, last first, when the run ends. */
   readonly reachable: readonly ReachablePath[];
 }
@@ -64,6 +65,7 @@ const sqlParameters = { application_name: 'stemma samples' };
 const electionTimeout_ms = 10_000;
 const ingestTimeout_ms = 600_000;
 const limits = { timeout_ms: 60_000 };
+const connectTimeout_ms = 5_000;
 const readAhead_bytes = 4 * 2 ** 20;
 
 /** Fails with what any step fails with, after undoing the steps before it. */
@@ -80,6 +82,12 @@ export async function startRun(
     for (const step of undo.reverse()) await step();
     throw error;
   }
+}
+
+/** The connection of our own, opened anew when a user has terminated it. */
+export async function openSql(run: Run): Promise<PostgresClient> {
+  if (!run.sql.isOpen) run.sql = await run.connectSql();
+  return run.sql;
 }
 
 /** A clean end: Postgres shuts down, and its last WAL is with the quorum. */
@@ -154,6 +162,9 @@ async function takeSteps(
   const address = { host: places.sockets, port: options.port, user: 'postgres' };
   const follow = { kind: 'follow', address, applicationName: standbyName, slot: 'stemma' } as const;
   const connect = { ...address, database: 'postgres', parameters: sqlParameters };
+  function connectSql(): Promise<PostgresClient> {
+    return connectPostgres({ ...connect, timeout_ms: connectTimeout_ms });
+  }
   const [sql] = await Promise.all([
     connectPostgres({ ...connect, timeout_ms: options.startTimeout_ms }),
     context.ask(proposer, follow, limits),
@@ -170,6 +181,7 @@ async function takeSteps(
     mountPoint,
     pages,
     sql,
+    connectSql,
     reachable,
   };
 }

@@ -11,7 +11,7 @@ import { type SampleTaken } from '../filesystem/protocol.ts';
 import { type TimelineMessage } from '../timeline/protocol.ts';
 import { type ComputeOptions } from './protocol.ts';
 import { type ComputeMessage } from './protocol.ts';
-import { type Run } from './run.ts';
+import { openSql, type Run } from './run.ts';
 
 const limits = { timeout_ms: 10_000 };
 
@@ -35,7 +35,7 @@ export async function takeSample(
   const { upper_bytes } = await context.ask(run.filesystem, { kind: 'describeMount' }, limits);
   if (upper_bytes <= options.upperTarget_bytes) return;
   const { writeMark } = await context.ask(run.filesystem, { kind: 'markWrites' }, limits);
-  const transactions = await readTransactions(run.sql);
+  const transactions = await readTransactions(await openSql(run));
   const timeline = context.ref<TimelineMessage>(`timeline/${options.timeline}`);
   const { ingestedLsn } = await context.ask(timeline, { kind: 'describeTimeline' }, limits);
   context.tell(run.filesystem, { kind: 'sampleTaken', writeMark, ingestedLsn, ...transactions });

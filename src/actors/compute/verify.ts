@@ -17,7 +17,7 @@ import {
   type FileToCompare,
 } from './compare.ts';
 import { type ComputeMessage, type ComputeOptions, type VerifyReport } from './protocol.ts';
-import { type Run } from './run.ts';
+import { openSql, type Run } from './run.ts';
 
 /** One channel, so one thread; without work, none. */
 const pool = new Pool<CompareTasks>({
@@ -73,8 +73,9 @@ async function writeOut(
   options: ComputeOptions,
   run: Run,
 ): Promise<Lsn> {
-  await run.sql.query('checkpoint');
-  const { rows } = await run.sql.query('select pg_current_wal_flush_lsn()::text');
+  const sql = await openSql(run);
+  await sql.query('checkpoint');
+  const { rows } = await sql.query('select pg_current_wal_flush_lsn()::text');
   const text = rows[0]?.[0];
   assert(typeof text === 'string', 'a primary has a flush position');
   const at = parseLsn(text);
