@@ -1,5 +1,8 @@
 /** What a compute started from storage still knows, beyond tables. */
-import { deepEqual, ok } from 'node:assert/strict';
+import { deepEqual, ok, rejects } from 'node:assert/strict';
+import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../src/base/failure.ts';
@@ -86,6 +89,28 @@ test('endpoint: samples go on after a user has terminated every client', limits,
     deadline.throwIfAborted();
     await sleep(20);
   }
+  await client.end();
+});
+
+test('endpoint: CREATE TABLESPACE is refused and halts nothing', limits, async (t) => {
+  const host = await startTestHost(t, {});
+  const client = await host.connect();
+
+  const location = mkdtempSync(join(tmpdir(), 'stemma-tablespace-'));
+  t.after(() => {
+    rmSync(location, { recursive: true });
+  });
+  chownSync(location, 65_534, 65_534);
+  await rejects(client.query(`create tablespace elsewhere location '${location}'`));
+  await client.query('set allow_in_place_tablespaces = on');
+  await rejects(client.query("create tablespace in_place location ''"));
+
+  await client.query('create table t (n int); insert into t values (1)');
+  const branches = await host.json<readonly { halted: string | null }[]>('branch', 'list');
+  deepEqual(
+    branches.map(({ halted }) => halted),
+    [null],
+  );
   await client.end();
 });
 

@@ -33,11 +33,16 @@ export const localDirectories = [
   'pg_snapshots',
   'pg_dynshmem',
   'pg_replslot',
-  'pg_tblspc',
   'pg_logical',
   'pg_logical/snapshots',
   'pg_logical/mappings',
 ] as const;
+
+/**
+ * Links to tablespaces would be here. It stays root's, so that CREATE TABLESPACE fails before it is in
+ * the WAL: what lies outside the data directory is in no timeline, and such a record would halt it.
+ */
+export const refusedDirectory = 'pg_tblspc';
 
 /** The name our proposer has as a standby. */
 export const standbyName = 'stemma';

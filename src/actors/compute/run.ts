@@ -33,6 +33,7 @@ import {
   mountedDirectories,
   mountSnapshot,
   postgresConf,
+  refusedDirectory,
   standbyName,
 } from './data-directory.ts';
 import { type ComputeOptions } from './protocol.ts';
@@ -327,6 +328,7 @@ function layOut(options: ComputeOptions, places: Places, point: StartPoint): voi
   const { uid, gid, address, port, sharedBuffers_bytes, maxConnections } = options;
   const { data, mountPoint, sockets: socketDirectory } = places;
   for (const folder of localDirectories) ownedFolder(join(data, folder), options);
+  mkdirSync(join(data, refusedDirectory), { mode: 0o755 });
   for (const folder of mountedDirectories)
     symlinkSync(join(mountPoint, folder), join(data, folder));
   const settings = { address, port, socketDirectory, sharedBuffers_bytes, maxConnections };
