@@ -61,13 +61,24 @@ const btreeSpecial_bytes = 16;
 /** `MAX_BT_CYCLE_ID`, src/include/access/nbtree.h; page ids of other index kinds are above it. */
 const cycleIdMax = 0xff7f;
 
+/** A sequence's special area: `SEQ_MAGIC`, src/backend/commands/sequence.c, padded to 8. */
+const sequenceSpecial_bytes = 8;
+const sequenceMagic = 0x1717;
+
 /**
- * Pages that WAL cannot give back: never logged (LSN 0 or 1), or a B-tree page that a running VACUUM
- * recognises by its cycle id, which redo clears.
+ * Pages that WAL cannot give back: never logged (LSN 0 or 1); a B-tree page that a running VACUUM
+ * recognises by its cycle id, which redo clears; or a sequence, logged up to 32 values ahead.
  */
 export function pageMustStay(page: DataView): boolean {
   if (PageHeader.lsn.get(page, 0) <= buildLsn) return true;
+  if (isSequence(page)) return true;
   if (PageHeader.special.get(page, 0) !== pageSize - btreeSpecial_bytes) return false;
   const cycleId = page.getUint16(pageSize - 2, true);
   return cycleId !== 0 && cycleId <= cycleIdMax;
+}
+
+function isSequence(page: DataView): boolean {
+  const special = pageSize - sequenceSpecial_bytes;
+  if (PageHeader.special.get(page, 0) !== special) return false;
+  return page.getUint32(special, true) === sequenceMagic;
 }

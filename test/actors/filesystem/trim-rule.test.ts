@@ -71,6 +71,13 @@ test('trim rule: a B-tree page with a cycle id stays, other indexes with as larg
   equal(pageMustStay(page({ lsn: 9, special: 8_192, last: 1 })), false);
 });
 
+test('trim rule: a sequence stays, since WAL is up to 32 values ahead of it', () => {
+  const sequence = page({ lsn: 9, special: 8_184 });
+  equal(pageMustStay(sequence), false);
+  sequence.setUint32(8_184, 0x1717, true);
+  equal(pageMustStay(sequence), true);
+});
+
 interface Numbers {
   readonly writeMark?: number;
   readonly insertLsn?: number;
