@@ -2,7 +2,7 @@
  * Timelines: the actors of every branch's storage, started in order of ancestry: an acceptor on the
  * `wal` thread, a timeline and its wal-receiver on the `storage` thread.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { lsn, type Lsn } from '../../base/lsn.ts';
 import { segmentOffset } from '../../postgres/wal-page.ts';
@@ -29,10 +29,15 @@ interface Birth {
 
 const limits = { timeout_ms: 60_000 };
 
+/**
+ * Numbers given out, by every control of this process: the page cache outlives a control that
+ * crashes, and must not take the pages of one timeline for those of another.
+ */
+let timelinesNumbered = 0;
+
 export class Timelines {
   readonly #context: Context<ControlMessage>;
   readonly #options: ControlOptions;
-  #count = 0;
 
   constructor(context: Context<ControlMessage>, options: ControlOptions) {
     this.#context = context;
@@ -42,7 +47,6 @@ export class Timelines {
   /** Makes the first timeline out of a data directory that `initdb` left. */
   createRoot(project: Project, branch: Branch, made: ImportedDirectory): Promise<void> {
     const { startLsn, lastRecordStart, head, path } = made;
-    mkdirSync(this.#folder(branch), { recursive: true });
     return this.start(project, branch, { head, from: { path, startLsn, lastRecordStart } });
   }
 
@@ -56,7 +60,6 @@ export class Timelines {
     const ancestor = this.#acceptor(branch.ancestor!.timeline);
     const copy = { kind: 'copyWal', from: lsn(startLsn - size), size } as const;
     const { bytes: head } = await this.#context.ask(ancestor, copy, limits);
-    mkdirSync(this.#folder(branch), { recursive: true });
     await this.start(project, branch, { head, from: { path: null, startLsn, lastRecordStart } });
   }
 
@@ -69,7 +72,7 @@ export class Timelines {
     if (birth !== null) await this.#beginLog(project, branch, birth);
     const options: TimelineOptions = {
       id: name,
-      number: (this.#count += 1),
+      number: (timelinesNumbered += 1),
       folder: directory,
       major: project.major,
       systemId: project.systemId,
