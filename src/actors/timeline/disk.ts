@@ -74,6 +74,7 @@ export class TimelineDisk {
       map,
       cache,
       ingestedLsn: manifest.diskConsistentLsn,
+      ancestor,
     });
   }
 

@@ -12,7 +12,7 @@ import { makeKey } from '../../base/key.ts';
 import { BellListener, PageChannel } from '../../runtime/page-channel.ts';
 import { defineActor, type Context } from '../../runtime/actor.ts';
 import { type PageReaderMessage, type PageReaderOptions } from './protocol.ts';
-import { findByNumber } from './shelf.ts';
+import { findByNumber, isWhole } from './shelf.ts';
 
 export const pageReader = defineActor<PageReaderMessage, State, PageReaderOptions>({
   name: 'page-reader',
@@ -68,7 +68,7 @@ function serve(context: Context<PageReaderMessage>, state: State): void {
 function answer(channel: PageChannel): boolean {
   const { timeline, family, firstBlock, count, floor } = channel.request;
   const store = findByNumber(timeline);
-  if (store === null || store.ingestedLsn < floor) return false;
+  if (store === null || store.ingestedLsn < floor || !isWhole(store)) return false;
   try {
     const id = store.families.idOf(family);
     for (let index = 0; index < count; index += 1) {

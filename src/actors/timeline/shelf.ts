@@ -40,3 +40,13 @@ export function storeById(id: string): TimelineStore {
 export function findByNumber(number: number): TimelineStore | null {
   return byNumber.get(number) ?? null;
 }
+
+/**
+ * Whether all that a timeline grows from is there to read: an ancestor that was restarted has what is
+ * on its disk, and takes the rest in again.
+ */
+export function isWhole({ ancestor }: TimelineStore): boolean {
+  if (ancestor === null) return true;
+  const grownFrom = byId.get(ancestor.timeline);
+  return grownFrom !== undefined && grownFrom.ingestedLsn >= ancestor.lsn && isWhole(grownFrom);
+}

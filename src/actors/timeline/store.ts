@@ -43,12 +43,15 @@ export interface StoreOptions {
   readonly map: LayerMap;
   readonly cache: PageCache;
   readonly ingestedLsn: Lsn;
+  /** Where it grows from. */
+  readonly ancestor: { readonly timeline: string; readonly lsn: Lsn } | null;
 }
 
 export class TimelineStore implements Tip {
   readonly id: string;
   readonly number: number;
   readonly map: LayerMap;
+  readonly ancestor: StoreOptions['ancestor'];
   /** End of the last record whose effects are all in. Reads may ask for anything up to here. */
   ingestedLsn: Lsn;
   readonly #cache: PageCache;
@@ -59,8 +62,9 @@ export class TimelineStore implements Tip {
   /** Filled anew for every look into the cache. */
   readonly #address: { timeline: number; family: KeyFamily; block: number };
 
-  constructor({ id, number, major, map, cache, ingestedLsn }: StoreOptions) {
+  constructor({ id, number, major, map, cache, ingestedLsn, ancestor }: StoreOptions) {
     this.id = id;
+    this.ancestor = ancestor;
     this.number = number;
     this.map = map;
     this.ingestedLsn = ingestedLsn;

@@ -20,7 +20,7 @@ import { defineActor, type Context } from '../../runtime/actor.ts';
 import { generation, TimelineDisk } from './disk.ts';
 import { importDirectory } from './import-directory.ts';
 import { type TimelineOptions } from './protocol.ts';
-import { shelve, storeById, unshelve } from './shelf.ts';
+import { isWhole, shelve, unshelve } from './shelf.ts';
 import { describeState } from './state.ts';
 import { type TimelineStore } from './store.ts';
 import {
@@ -158,7 +158,7 @@ async function onIngestWal(
     return;
   }
   ensure(message.begin === position, 'timeline_gap', { begin: message.begin, position });
-  ensureAncestor(state);
+  ensureWhole(state);
   ingest(context, state, message.bytes);
   wake(context, state);
   if (state.store.map.open.size >= state.options.openLayerMax_bytes) {
@@ -233,6 +233,7 @@ function onDescribeState(
   const ingested = store.ingestedLsn;
   const values = { at: formatLsn(at), ingested: formatLsn(ingested) };
   ensure(at <= ingested, 'timeline_behind', values);
+  ensureWhole(state);
   const lastRecordStart = at === ingested ? state.lastRecordStart : null;
   context.answer(message, { at, lastRecordStart, ...describeState(store, at) });
 }
@@ -246,12 +247,10 @@ async function onFlushTimeline(
   context.answer(message, { diskConsistentLsn: state.disk.manifest!.diskConsistentLsn });
 }
 
-/** A branch's first records change what its ancestor left: that must all be there. */
-function ensureAncestor({ options: { ancestor } }: State): void {
-  if (ancestor === null) return;
-  const { ingestedLsn } = storeById(ancestor.timeline);
-  const at = formatLsn(ancestor.lsn);
-  ensure(ingestedLsn >= ancestor.lsn, 'timeline_behind', { at, ingested: formatLsn(ingestedLsn) });
+/** What a branch's first records change, and its state, is its ancestors': that must all be there. */
+function ensureWhole({ store, options }: State): void {
+  const at = formatLsn(options.ancestor?.lsn ?? store.ingestedLsn);
+  ensure(isWhole(store), 'timeline_behind', { at, ancestor: options.ancestor?.timeline ?? null });
 }
 
 /** Takes records in until the bytes end, or until one of them halts the timeline. */
