@@ -11,6 +11,8 @@ import { type Runnable, type Scheduler } from './scheduler.ts';
 
 interface Event {
   due_ms: number;
+  /** Due at first: what a pause delays keeps its order. */
+  readonly wanted_ms: number;
   /** Order among events due at the same time: the seed's choice. */
   readonly tie: number;
   readonly lane: SeededLane;
@@ -60,7 +62,8 @@ export class SeededScheduler {
   #schedule(lane: SeededLane, delay_ms: number, action: () => void): Timer {
     assert(delay_ms >= 0, 'a delay is not negative');
     const due_ms = this.#now_ms + delay_ms;
-    const event: Event = { due_ms, tie: this.#random.uint32(), lane, action, cancelled: false };
+    const tie = this.#random.uint32();
+    const event = { due_ms, wanted_ms: due_ms, tie, lane, action, cancelled: false };
     push(this.#events, event);
     return {
       cancel: () => {
@@ -148,7 +151,7 @@ export class SeededLane implements Scheduler {
 }
 
 function before(a: Event, b: Event): boolean {
-  return a.due_ms < b.due_ms || (a.due_ms === b.due_ms && a.tie < b.tie);
+  return (a.due_ms - b.due_ms || a.wanted_ms - b.wanted_ms || a.tie - b.tie) < 0;
 }
 
 function push(heap: Event[], event: Event): void {

@@ -69,7 +69,8 @@ export class Simulation {
   /** When the last message from one thread to another arrives, by both indexes. */
   readonly #lastArrival_ms = new Map<string, number>();
   #waiters = 0;
-  #pumping = false;
+  /** Settles when nobody waits any more. */
+  #pumping: Promise<void> | null = null;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -166,14 +167,13 @@ export class Simulation {
   async run<T>(work: Promise<T>): Promise<T> {
     this.#waiters += 1;
     void work.catch(() => undefined).finally(() => (this.#waiters -= 1));
-    if (this.#pumping) return await work;
-    await this.#pump();
-    return await work;
+    this.#pumping ??= this.#pump();
+    // Whoever came first does not wait for those who came later.
+    return await Promise.race([work, this.#pumping.then(() => work)]);
   }
 
   /** One step at a time; all promises that a step settles have run before the next. */
   async #pump(): Promise<void> {
-    this.#pumping = true;
     try {
       for (;;) {
         await macrotask();
@@ -181,7 +181,7 @@ export class Simulation {
         assert(this.#scheduler.step(), 'whoever waits in a simulation waits for something in it');
       }
     } finally {
-      this.#pumping = false;
+      this.#pumping = null;
     }
   }
 

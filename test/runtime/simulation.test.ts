@@ -161,6 +161,18 @@ test('simulation: an hour passes without an hour passing', async () => {
   equal(await simulation.ask(place, { kind: 'count' }, limits), 3_600);
 });
 
+test('simulation: who waits for little does not wait for who waits for much', async () => {
+  const simulation = new Simulation({ seed: 1, behaviors });
+
+  const little = simulation.runFor(10);
+  const much = simulation.runFor(1_000);
+  await little;
+  const passed_ms = simulation.now_ms;
+  await much;
+
+  equal(passed_ms, 10);
+});
+
 test('simulation: a crash cancels the timers of the incarnation that set them', async () => {
   const simulation = new Simulation({ seed: 1, behaviors });
   await simulation.spawn({ behavior: 'ticker', name: 't', options: null, thread: null });
@@ -243,6 +255,20 @@ test('simulation: messages between two threads stay in order on every seed', asy
   await forEachSeed({ first: 1, count: 20 }, async (seed) => {
     const simulation = await simulated(seed);
     const counter = simulation.ref<CounterMessage>('counter/a');
+
+    const totals = await Promise.all(
+      [1, 2, 4, 8].map((amount) => simulation.ask(counter, { kind: 'add', amount }, limits)),
+    );
+
+    deepEqual(totals, [1, 3, 7, 15]);
+  });
+});
+
+test('simulation: a pause delays messages and keeps their order', async () => {
+  await forEachSeed({ first: 1, count: 20 }, async (seed) => {
+    const simulation = await simulated(seed);
+    const counter = simulation.ref<CounterMessage>('counter/a');
+    simulation.pauseThread('wal', 500);
 
     const totals = await Promise.all(
       [1, 2, 4, 8].map((amount) => simulation.ask(counter, { kind: 'add', amount }, limits)),
