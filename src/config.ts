@@ -21,7 +21,7 @@ interface TextSetting {
 const mebibyte = 2 ** 20;
 const gibibyte = 2 ** 30;
 
-export const settings = {
+const settings = {
   api_address: {
     default: '127.0.0.1',
     pattern: /^(127\.\d+\.\d+\.\d+|localhost|::1)$/,

@@ -18,6 +18,3 @@ export function assert(holds: boolean, claim: string): asserts holds {
 export function unreachable(value: never): never {
   throw new AssertionFailed(`unreachable value=${JSON.stringify(value)}`);
 }
-
-/** Costly assertions run only while this is enabled: in tests and in simulation. */
-export const checks = { enabled: false };

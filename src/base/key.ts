@@ -59,11 +59,6 @@ const twoPow32 = 2 ** 32;
 /** 2^53 / 2^32: more families than this cannot be packed into a number. */
 const familiesMax = 2 ** 21;
 
-export function blockNumber(block: number): BlockNumber {
-  assert(block >>> 0 === block, 'a block number is an unsigned 32-bit integer');
-  return block as BlockNumber;
-}
-
 export function makeKey(family: FamilyId, block: number): Key {
   return (family * twoPow32 + block) as Key;
 }

@@ -47,13 +47,6 @@ export const u16: FieldType<number> = {
     view.setUint16(at, value, true);
   },
 };
-export const i16: FieldType<number> = {
-  size: 2,
-  read: (view, at) => view.getInt16(at, true),
-  write: (view, at, value) => {
-    view.setInt16(at, value, true);
-  },
-};
 export const u32: FieldType<number> = {
   size: 4,
   read: (view, at) => view.getUint32(at, true),

@@ -34,7 +34,7 @@ const noFamily: KeyFamily = {
   fork: 0,
 };
 
-export const lsnMax = lsn(Number.MAX_SAFE_INTEGER - 1);
+const lsnMax = lsn(Number.MAX_SAFE_INTEGER - 1);
 
 export interface StoreOptions {
   readonly id: string;

@@ -12,7 +12,7 @@ for (const major of [15, 18])
     });
     after(() => postgres.remove());
 
-    test(`filesystem: Postgres ${major} reads back what it wrote, every block trimmed in between`, async () => {
+    test(`filesystem: Postgres ${major} reads back what it wrote, all trimmed in between`, async () => {
       const client = await postgres.connect();
       await client.query(`create extension amcheck;
         create table accounts (id int primary key, balance bigint, filler text);
