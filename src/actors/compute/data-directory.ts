@@ -1,8 +1,8 @@
 /**
- * DataDirectory: the files a stock Postgres needs to start without a log (DESIGN: a control file that
- * says "shut down", one WAL segment with that checkpoint, configuration, and links to the mount).
+ * DataDirectory: the files a stock Postgres needs to start without a log (docs/start.md): a control file
+ * that says "shut down", one WAL segment with that checkpoint, configuration, and links to the mount.
  *
- * Pure: says what to write; scratch.ts writes it.
+ * Pure: says what to write; run.ts writes it.
  */
 import { type TimelineState } from '../timeline/protocol.ts';
 import { type ForkSnapshot, type MountSnapshot } from '../filesystem/protocol.ts';

@@ -1,6 +1,6 @@
 /**
  * StartPoint: the shutdown checkpoint a compute starts from, appended where the log ends, and the
- * files of a data directory that point at it (DESIGN: starting a compute without a log).
+ * files of a data directory that point at it (docs/start.md).
  */
 import { assert } from '../../base/assert.ts';
 import { type Lsn } from '../../base/lsn.ts';

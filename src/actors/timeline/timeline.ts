@@ -3,7 +3,7 @@
  * there is at an LSN.
  *
  * Owns:    its layers, on disk and in memory, and its manifest.
- * Serves:  the wal-receiver, computes that start, control; pages go by channel (page-service.ts).
+ * Serves:  the wal-receiver, computes that start, control; pages go by channel (page-reader.ts).
  * Promise: what is at or below `ingestedLsn` can be read; below `diskConsistentLsn` it is on disk.
  * Crash:   restart begins at the manifest; the WAL after it comes again from the acceptor.
  * Never:   guesses: WAL it cannot take halts it, and everything before stays readable.
