@@ -10,12 +10,13 @@ import {
   type AcceptorMessage,
   type ReadWalResult,
 } from '../../src/actors/acceptor/protocol.ts';
-import { lsn, lsnZero, parseLsn, type Lsn } from '../../src/base/lsn.ts';
+import { lsnZero, parseLsn, type Lsn } from '../../src/base/lsn.ts';
 import { type AppendResult, type VoteResult } from '../../src/consensus/messages.ts';
 import { type Configuration } from '../../src/consensus/membership.ts';
 import { term, termZero, type TermHistory } from '../../src/consensus/term.ts';
 import { type LogEntry } from '../../src/io/log.ts';
 import { startRuntime, type Runtime } from '../../src/runtime/runtime.ts';
+import { walPageStart } from '../../src/postgres/wal-page.ts';
 import { fixtureSegmentSize, walFixture, type WalFixture } from '../postgres/wal-fixture.ts';
 import { disk, told } from './quorum-registry.ts';
 
@@ -103,7 +104,7 @@ export class TestAcceptor {
       major: this.fixture.major,
       systemId: systemIdOf(this.fixture),
       segmentSize: fixtureSegmentSize,
-      head: this.bytes(lsn(startLsn - (startLsn % fixtureSegmentSize)), startLsn),
+      head: this.bytes(walPageStart(startLsn), startLsn),
     });
   }
 

@@ -39,8 +39,8 @@ export interface CreateTimeline extends Ask<'createTimeline', null> {
   readonly systemId: string;
   readonly segmentSize: number;
   /**
-   * The bytes of the first segment below `startLsn`, from the segment's start: the parent's, so that
-   * whole segments can be read by stock tools.
+   * The bytes of the first page below `startLsn`, from the page's start: the parent's, so that reading
+   * can begin at the page. Below it the first segment is zeros: a branch costs no more than a page.
    */
   readonly head: Uint8Array;
 }
@@ -103,7 +103,7 @@ export interface AcceptorDescription {
   readonly term: Term;
   readonly history: TermHistory;
   readonly startLsn: Lsn;
-  /** Start of the oldest segment kept. */
+  /** Start of the oldest segment kept or, in the first, of the page the timeline begins in. */
   readonly firstLsn: Lsn;
   readonly flushLsn: Lsn;
   readonly lastRecordStart: Lsn;

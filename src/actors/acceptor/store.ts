@@ -6,6 +6,7 @@ import { ensure } from '../../base/failure.ts';
 import { formatLsn, maxLsn, type Lsn } from '../../base/lsn.ts';
 import { newAcceptor, type AcceptorState } from '../../consensus/acceptor.ts';
 import { readWholeFile, replaceFile, type Disk } from '../../io/disk.ts';
+import { walPageSize } from '../../postgres/wal-page.ts';
 import {
   controlFileName,
   decodeControl,
@@ -42,7 +43,8 @@ export function openStore(disk: Disk, options: AcceptorOptions): Store | null {
   const { major, systemId, segmentSize } = control;
   const identity = { major, systemId, segmentSize };
   const anchor = { end: control.anchorLsn, start: control.anchorRecordStart };
-  const log = new WalLog(disk, walDirectory(options), identity, anchor);
+  const format = { ...identity, startLsn: control.startLsn };
+  const log = new WalLog(disk, walDirectory(options), format, anchor);
   const position = openPosition(disk, options);
   const known = position.read();
   const commitLsn = maxLsn(control.commitLsn, known?.commitLsn ?? control.commitLsn);
@@ -63,14 +65,14 @@ export function openStore(disk: Disk, options: AcceptorOptions): Store | null {
 /** Begins a timeline: its first segment, then the control file that makes it exist. */
 export function createStore(disk: Disk, options: AcceptorOptions, born: CreateTimeline): Store {
   const { startLsn, lastRecordStart, major, systemId, segmentSize, head } = born;
-  ensure(head.length === startLsn % segmentSize, 'wal_position_invalid', {
+  ensure(head.length === startLsn % walPageSize, 'wal_position_invalid', {
     start: formatLsn(startLsn),
     head: head.length,
   });
   const identity = { major, systemId, segmentSize };
   const anchor = { end: startLsn, start: lastRecordStart };
   disk.makeDirectory(options.directory);
-  const log = new WalLog(disk, walDirectory(options), identity, anchor);
+  const log = new WalLog(disk, walDirectory(options), { ...identity, startLsn }, anchor);
   log.writeHead(head);
   const core = newAcceptor({ acceptor: options.acceptor, startLsn, lastRecordStart });
   const position = openPosition(disk, options);

@@ -10,6 +10,7 @@ import { ensure, Failure } from '../../base/failure.ts';
 import { formatLsn, lsn, lsnZero, type Lsn } from '../../base/lsn.ts';
 import { type Disk } from '../../io/disk.ts';
 import { parseSystemId } from '../../postgres/system-id.ts';
+import { walPageStart } from '../../postgres/wal-page.ts';
 import { WalReader, type WalReaderOptions } from '../../postgres/wal-reader.ts';
 import { WalRecord } from '../../postgres/wal-record.ts';
 import { WalSegments } from './wal-segments.ts';
@@ -18,6 +19,8 @@ export interface WalLogFormat {
   readonly major: number;
   readonly segmentSize: number;
   readonly systemId: string;
+  /** First LSN the timeline writes itself. */
+  readonly startLsn: Lsn;
 }
 
 /** A record's end, and where that record starts; 0 when that is not known. */
@@ -32,6 +35,8 @@ export class WalLog {
   readonly #segments: WalSegments;
   readonly #options: WalReaderOptions;
   readonly #record = new WalRecord();
+  /** Start of the page the timeline begins in: nothing is stored below. */
+  readonly #headLsn: Lsn;
   /** A committed record's end: whatever is above it can be framed again from here. */
   #anchor: RecordPosition;
   #reader: WalReader;
@@ -40,7 +45,8 @@ export class WalLog {
 
   /** A log known up to `anchor`; `scan` finds what is stored behind it. */
   constructor(disk: Disk, directory: string, format: WalLogFormat, anchor: RecordPosition) {
-    const { major, segmentSize, systemId } = format;
+    const { major, segmentSize, systemId, startLsn } = format;
+    this.#headLsn = walPageStart(startLsn);
     this.#segments = new WalSegments(disk, directory, segmentSize);
     this.#options = { major, segmentSize, systemId: parseSystemId(systemId) };
     this.#anchor = anchor;
@@ -52,7 +58,7 @@ export class WalLog {
     this.#scan(null);
   }
 
-  /** Writes the bytes of the first segment below the start, and makes them durable. */
+  /** Writes the bytes of the first page below the start, and makes them durable. */
   writeHead(bytes: Uint8Array): void {
     const begin = lsn(this.#anchor.end - bytes.length);
     this.#segments.truncate(begin);
@@ -74,7 +80,7 @@ export class WalLog {
   }
 
   get firstLsn(): Lsn {
-    return this.#segments.firstLsn() ?? this.#anchor.end;
+    return lsn(Math.max(this.#segments.firstLsn() ?? this.#anchor.end, this.#headLsn));
   }
 
   get anchor(): RecordPosition {

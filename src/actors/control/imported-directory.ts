@@ -11,6 +11,7 @@ import {
   segmentName,
   segmentNumber,
   segmentOffset,
+  walPageStart,
 } from '../../postgres/wal-page.ts';
 import { RecordHeader } from '../../postgres/wal-record.ts';
 
@@ -22,7 +23,7 @@ export interface ImportedDirectory {
   /** The end of the log: just after its shutdown checkpoint. */
   readonly startLsn: Lsn;
   readonly lastRecordStart: Lsn;
-  /** The last segment's bytes up to there. */
+  /** The last page's bytes up to there. */
   readonly head: Uint8Array;
 }
 
@@ -39,6 +40,6 @@ export function inspectDirectory(path: string): ImportedDirectory {
   const startLsn = recordEndAfter(lastRecordStart, size, walSegmentSize);
   const end = segmentOffset(startLsn, walSegmentSize);
   ensure(end > at, 'import_not_shut_down', { path, reason: 'the checkpoint crosses segments' });
-  const head = segment.subarray(0, end);
+  const head = segment.subarray(segmentOffset(walPageStart(startLsn), walSegmentSize), end);
   return { path, major, systemId, segment_bytes: walSegmentSize, startLsn, lastRecordStart, head };
 }

@@ -4,8 +4,8 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { lsn, type Lsn } from '../../base/lsn.ts';
-import { segmentOffset } from '../../postgres/wal-page.ts';
+import { type Lsn } from '../../base/lsn.ts';
+import { walPageStart } from '../../postgres/wal-page.ts';
 import { type ActorRef, type Context } from '../../runtime/actor.ts';
 import { type AcceptorMessage, type AcceptorOptions } from '../acceptor/protocol.ts';
 import { type WalReceiverOptions } from '../wal-receiver/protocol.ts';
@@ -22,7 +22,7 @@ import { type ControlMessage, type ControlOptions } from './protocol.ts';
 
 /** How a timeline begins: the log's first bytes, and the state they follow on. */
 interface Birth {
-  /** From the start of the first segment up to where the log begins. */
+  /** From the start of the first page up to where the log begins. */
   readonly head: Uint8Array;
   readonly from: TimelineImport;
 }
@@ -52,13 +52,13 @@ export class Timelines {
 
   /**
    * Makes a branch's timeline: one small folder, whatever the size of what it grows from. Its log begins
-   * with its ancestor's bytes, from the start of the segment the point is in.
+   * with its ancestor's bytes, from the start of the page the point is in.
    */
   async createBranch(project: Project, branch: Branch, point: BranchPoint): Promise<void> {
     const { lsn: startLsn, lastRecordStart } = point;
-    const size = segmentOffset(startLsn, project.segment_bytes);
+    const from = walPageStart(startLsn);
     const ancestor = this.#acceptor(branch.ancestor!.timeline);
-    const copy = { kind: 'copyWal', from: lsn(startLsn - size), size } as const;
+    const copy = { kind: 'copyWal', from, size: startLsn - from } as const;
     const { bytes: head } = await this.#context.ask(ancestor, copy, limits);
     await this.start(project, branch, { head, from: { path: null, startLsn, lastRecordStart } });
   }

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { lsn, type Lsn } from '../../../src/base/lsn.ts';
+import { walPageStart } from '../../../src/postgres/wal-page.ts';
 import { fixtureSegmentSize, walFixture } from '../../postgres/wal-fixture.ts';
 import { recordEnds, TestAcceptor, withQuorum, type QuorumHost } from '../quorum-host.ts';
 
@@ -134,6 +135,19 @@ test('removeWal: an acceptor starts again without the segments removed', async (
 
     const { flushLsn, firstLsn } = await acceptor.describe();
     deepEqual([flushLsn, firstLsn], [late, lsn(start + fixtureSegmentSize)]);
+  });
+});
+
+test('createTimeline: nothing is stored below the page the timeline begins in', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await new TestAcceptor(host).start();
+    await acceptor.create(middle);
+    const page = walPageStart(middle);
+
+    equal((await acceptor.describe()).firstLsn, page);
+    const { bytes } = await acceptor.copy(page, middle - page);
+    equal(Buffer.compare(bytes, acceptor.bytes(page, middle)), 0);
+    await rejects(acceptor.copy(lsn(page - 1), 1), { code: 'wal_removed' });
   });
 });
 

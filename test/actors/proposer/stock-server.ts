@@ -23,7 +23,7 @@ import {
   startPostgres,
   type PostgresProcess,
 } from '../../../src/io/postgres-process.ts';
-import { parseSegmentName } from '../../../src/postgres/wal-page.ts';
+import { parseSegmentName, walPageStart } from '../../../src/postgres/wal-page.ts';
 import { WalReader } from '../../../src/postgres/wal-reader.ts';
 import { WalRecord } from '../../../src/postgres/wal-record.ts';
 
@@ -85,7 +85,7 @@ export class StockServer {
       major: this.major,
       systemId: bytes.readBigUInt64LE(24).toString(),
       segmentSize,
-      head: bytes.subarray(0, reader.recordEnd - begin),
+      head: bytes.subarray(walPageStart(reader.recordEnd) - begin, reader.recordEnd - begin),
     };
   }
 
