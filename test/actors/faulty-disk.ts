@@ -11,9 +11,11 @@ export class FaultyDisk implements Disk {
   room = Infinity;
   syncFails = false;
   syncs = 0;
+  /** Paths of the files synced. */
+  readonly synced = new Set<string>();
 
   open(path: string, mode: 'existing' | 'create'): DiskFile {
-    return new FaultyFile(this, this.#real.open(path, mode));
+    return new FaultyFile(this, this.#real.open(path, mode), path);
   }
   exists(path: string): boolean {
     return this.#real.exists(path);
@@ -38,10 +40,12 @@ export class FaultyDisk implements Disk {
 class FaultyFile implements DiskFile {
   readonly #disk: FaultyDisk;
   readonly #file: DiskFile;
+  readonly #path: string;
 
-  constructor(disk: FaultyDisk, file: DiskFile) {
+  constructor(disk: FaultyDisk, file: DiskFile, path: string) {
     this.#disk = disk;
     this.#file = file;
+    this.#path = path;
   }
 
   readAt(target: Uint8Array, position: number): number {
@@ -58,6 +62,7 @@ class FaultyFile implements DiskFile {
   sync(): void {
     this.#disk.syncs += 1;
     if (this.#disk.syncFails) throw new AssertionFailed('a failed sync is never retried');
+    this.#disk.synced.add(this.#path);
     this.#file.sync();
   }
   truncate(size: number): void {

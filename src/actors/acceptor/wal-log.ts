@@ -53,9 +53,13 @@ export class WalLog {
     this.#reader = this.#readerAt(anchor);
   }
 
-  /** Finds the end of the log: of the last complete record. What follows it is to be truncated. */
+  /**
+   * Finds the end of the log: of the last complete record. What follows it is to be truncated; what
+   * lies before is durable when this returns, as an acceptor says of it from now on.
+   */
   scan(): void {
     this.#scan(null);
+    this.#segments.syncStored(this.#anchor.end, this.recordEnd);
   }
 
   /** Writes the bytes of the first page below the start, and makes them durable. */

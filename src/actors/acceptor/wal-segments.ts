@@ -75,6 +75,24 @@ export class WalSegments {
     while (this.#open.length > 1) this.#open.shift()!.file.close();
   }
 
+  /**
+   * Makes what files hold of [begin, end) durable: a predecessor that was killed may have written
+   * it without a sync.
+   */
+  syncStored(begin: Lsn, end: Lsn): void {
+    const last = segmentNumber(end, this.#segmentSize);
+    for (let each = segmentNumber(begin, this.#segmentSize); each <= last; each += 1) {
+      if (!this.#disk.exists(this.#path(each))) continue;
+      const file = this.#disk.open(this.#path(each), 'existing');
+      try {
+        file.sync();
+      } finally {
+        file.close();
+      }
+    }
+    this.#disk.syncDirectory(this.#directory);
+  }
+
   /** Forgets everything from `end` on, durably. Doing it again after a crash completes it. */
   truncate(end: Lsn): void {
     const number = segmentNumber(end, this.#segmentSize);

@@ -45,6 +45,23 @@ test('acceptor: after a restart it knows its term, its log and what is committed
   });
 });
 
+test('acceptor: what a start finds of the log is synced before it is reported', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    await acceptor.stop();
+    const segments = readdirSync(join(acceptor.directory, 'wal'));
+    disk.synced.clear();
+
+    await acceptor.start();
+
+    const unsynced = segments.filter(
+      (name) => !disk.synced.has(join(acceptor.directory, 'wal', name)),
+    );
+    deepEqual(unsynced, []);
+    ok(segments.length > 1, 'the log has several segments');
+  });
+});
+
 test('acceptor: after a restart a vote is still not given twice', async () => {
   await withQuorum(async (host) => {
     const acceptor = await filled(host, middle);
