@@ -93,7 +93,8 @@ export class LocalPostgres {
     const { max_connections: maxConnections } = defaultConfig;
     const { host: address, port } = this.server;
     const socketDirectory = place.folder;
-    const same = { address, port, socketDirectory, sharedBuffers_bytes, maxConnections };
+    const { postgres_major: major } = defaultConfig;
+    const same = { major, address, port, socketDirectory, sharedBuffers_bytes, maxConnections };
     const differing = Object.entries({ ...peerSettings, unix_socket_directories: '', ...changed });
     const lines = differing.map(([name, value]) => `${name} = '${value}'\n`).join('');
     const file = join(this.directory, 'postgresql.conf');

@@ -114,6 +114,15 @@ test('endpoint: CREATE TABLESPACE is refused and halts nothing', limits, async (
   await client.end();
 });
 
+test('endpoint: ALTER SYSTEM is refused, since a start would not know of it', limits, async (t) => {
+  const host = await startTestHost(t, {});
+  const client = await host.connect();
+
+  await rejects(client.query("alter system set work_mem = '8MB'"), /ALTER SYSTEM is not allowed/);
+
+  await client.end();
+});
+
 /** Kills the host, so that nothing is shut down in order, and starts it from storage. */
 async function startAgain(host: TestHost, client: PostgresClient): Promise<PostgresClient> {
   client.destroy(new Failure('postgres_unreachable', { reason: 'the host is killed' }));

@@ -48,6 +48,7 @@ export const refusedDirectory = 'pg_tblspc';
 export const standbyName = 'stemma';
 
 export interface PostgresSettings {
+  readonly major: number;
   readonly address: string;
   readonly port: number;
   readonly socketDirectory: string;
@@ -58,7 +59,8 @@ export interface PostgresSettings {
 /**
  * postgresql.conf. The disk is scratch and the quorum is the record, so `fsync` is off; storage never
  * tears a page, so `full_page_writes` is off; a crash is met by a fresh start from storage, so
- * Postgres never recovers commits on its own that the quorum has not acknowledged.
+ * Postgres never recovers commits on its own that the quorum has not acknowledged. What ALTER SYSTEM
+ * writes is scratch too, so it is refused where the major can.
  */
 export function postgresConf(settings: PostgresSettings): string {
   const values: readonly (readonly [string, string | number])[] = [
@@ -85,6 +87,7 @@ export function postgresConf(settings: PostgresSettings): string {
     ['log_destination', 'stderr'],
     ['lc_messages', 'C'],
     ['timezone', 'UTC'],
+    ...(settings.major >= 17 ? ([['allow_alter_system', 'off']] as const) : []),
   ];
   return values.map(([name, value]) => `${name} = '${value}'\n`).join('');
 }

@@ -325,15 +325,16 @@ async function mount(
 
 /** Everything of the data directory that is not on the mount. */
 function layOut(options: ComputeOptions, places: Places, point: StartPoint): void {
-  const { uid, gid, address, port, sharedBuffers_bytes, maxConnections } = options;
+  const { uid, gid, major, address, port, sharedBuffers_bytes, maxConnections } = options;
   const { data, mountPoint, sockets: socketDirectory } = places;
   for (const folder of localDirectories) ownedFolder(join(data, folder), options);
   mkdirSync(join(data, refusedDirectory), { mode: 0o755 });
   for (const folder of mountedDirectories)
     symlinkSync(join(mountPoint, folder), join(data, folder));
-  const settings = { address, port, socketDirectory, sharedBuffers_bytes, maxConnections };
+  const ours = { major, address, port, socketDirectory };
+  const settings = { ...ours, sharedBuffers_bytes, maxConnections };
   const files: readonly (readonly [string, string | Uint8Array])[] = [
-    ['PG_VERSION', `${options.major}\n`],
+    ['PG_VERSION', `${major}\n`],
     ['postgresql.conf', postgresConf(settings)],
     ['pg_hba.conf', hostBasedAuthentication],
     ['pg_ident.conf', ''],
