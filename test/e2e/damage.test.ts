@@ -1,0 +1,174 @@
+/** Files that were damaged while no host ran: refused by name, and nothing of them served. */
+import assert from 'node:assert/strict';
+import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { Failure } from '../../src/base/failure.ts';
+import { connectTo, prepareTestHost, startTestHost, type TestHost } from './host.ts';
+
+interface Damage {
+  readonly what: string;
+  /** The file, in the data directory of a host that was killed. */
+  readonly file: (directory: string) => string;
+  readonly damage: (path: string) => void;
+}
+
+const damages: readonly Damage[] = [
+  { what: 'a flipped bit in project.json', file: (top) => join(top, 'project.json'), damage: flip },
+  { what: 'a flipped bit in a manifest', file: timelineFile('manifest.json'), damage: flip },
+  { what: 'a flipped bit in a control file', file: timelineFile('acceptor.control'), damage: flip },
+  { what: 'a truncated control file', file: timelineFile('acceptor.control'), damage: halve },
+  { what: 'flipped bits in WAL', file: walSegment, damage: flipEveryPage },
+  { what: 'truncated WAL', file: walSegment, damage: halve },
+  { what: 'flipped bits in an image', file: layer(isImage), damage: flipEveryPage },
+  { what: 'a truncated image', file: layer(isImage), damage: halve },
+  { what: 'flipped bits in a delta', file: layer(isDelta), damage: flipEveryPage },
+  { what: 'a truncated delta', file: layer(isDelta), damage: halve },
+];
+
+test('damage: files of a host that was killed', { timeout: 300_000 }, async (t) => {
+  const killed = await killedHost(t);
+  for (const { what, file, damage } of damages) {
+    await t.test(`damage: ${what} is refused by name`, async (each) => {
+      const host = copyOf(each, killed);
+      const path = file(host.directory);
+      damage(path);
+      const { ready, ended } = host.launch();
+      const outcome = await Promise.race([ready, ended]);
+      if ('api' in outcome) assert.fail('the host serves');
+      const { code, stdout, stderr } = outcome;
+      assert.ok(stderr.includes(`path=${named(path)}`), stderr);
+      assert.equal(stdout, '');
+      assert.equal(code, 1);
+    });
+  }
+});
+
+/** A layer is opened by its index: that a block in it is damaged shows when the block is read. */
+const readers: readonly (Damage & { readonly database: string; readonly sql: string })[] = [
+  {
+    what: 'flipped bits in blocks of an image',
+    file: layer(isImage),
+    damage: flipBlocks,
+    database: 'template1',
+    sql: 'select sum(length(prosrc)) from pg_proc',
+  },
+  {
+    what: 'flipped bits in blocks of a delta',
+    file: layer(isDelta),
+    damage: flipBlocks,
+    database: 'postgres',
+    sql: 'select sum(n), max(md5) from t',
+  },
+];
+
+test('damage: blocks of layers of a host that was killed', { timeout: 200_000 }, async (t) => {
+  const killed = await killedHost(t);
+  for (const { what, file, damage, database, sql } of readers) {
+    await t.test(`damage: ${what} is not served`, async (each) => {
+      const host = copyOf(each, killed);
+      const path = file(host.directory);
+      damage(path);
+      await host.start();
+      await assert.rejects(ask(host, database, sql), Failure);
+      host.kill('SIGKILL');
+      const { stderr } = await host.ended;
+      assert.match(stderr, /checksum mismatch/);
+    });
+  }
+});
+
+async function ask(host: TestHost, database: string, sql: string): Promise<void> {
+  const client = await connectTo(host.connectionString, database);
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+/** A host, not yet running, with a copy of what another one left. */
+function copyOf(t: TestContext, killed: TestHost): TestHost {
+  const host = prepareTestHost(t, {});
+  for (const name of ['VERSION', 'project.json', 'timelines']) {
+    cpSync(join(killed.directory, name), join(host.directory, name), { recursive: true });
+  }
+  return host;
+}
+
+/** Its folder has an image, a delta, and WAL that is in neither. */
+async function killedHost(t: TestContext): Promise<TestHost> {
+  const host = await startTestHost(t, { settings: { open_layer_max_bytes: 262_144 } });
+  const client = await host.connect();
+  await client.query(`create table t as select n, md5(n::text) from generate_series(1, 30000) n`);
+  await client.query('create index on t (n)');
+  await client.query(`update t set md5 = md5(md5) where n % 50 = 0`);
+  await client.end();
+  host.kill('SIGKILL');
+  await host.ended;
+  return host;
+}
+
+function timelineFile(name: string): (directory: string) => string {
+  return (directory) => {
+    const [timeline] = readdirSync(join(directory, 'timelines'));
+    return join(directory, 'timelines', timeline!, name);
+  };
+}
+
+/** The segment that is written to. */
+function walSegment(directory: string): string {
+  const folder = timelineFile('wal')(directory);
+  return join(folder, readdirSync(folder).sort().at(-1)!);
+}
+
+/** The largest layer of a kind. */
+function layer(isKind: (name: string) => boolean): (directory: string) => string {
+  return (directory) => {
+    const folder = timelineFile('layers')(directory);
+    const paths = readdirSync(folder)
+      .filter(isKind)
+      .map((name) => join(folder, name));
+    return paths.sort((one, other) => statSync(other).size - statSync(one).size)[0]!;
+  };
+}
+
+/** A layer's name: keys, `__`, one LSN or two, generation. */
+function isImage(name: string): boolean {
+  return /__[0-9A-F]{16}-[0-9]{8}$/.test(name);
+}
+
+function isDelta(name: string): boolean {
+  return /__[0-9A-F]{16}-[0-9A-F]{16}-[0-9]{8}$/.test(name);
+}
+
+/** A timeline's WAL is one thing in several files: refused by its folder. */
+function named(path: string): string {
+  return dirname(path).endsWith('/wal') ? dirname(path) : path;
+}
+
+function flip(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(path, bytes);
+}
+
+/** One bit of every 4096 bytes that hold anything. */
+function flipEveryPage(path: string): void {
+  flipPages(path, statSync(path).size);
+}
+
+/** The same, but for the end of a layer, where its index is. */
+function flipBlocks(path: string): void {
+  flipPages(path, statSync(path).size >> 1);
+}
+
+function flipPages(path: string, end: number): void {
+  const bytes = readFileSync(path);
+  for (let at = 1_000; at < end; at += 4_096) if (bytes[at] !== 0) bytes[at]! ^= 4;
+  writeFileSync(path, bytes);
+}
+
+function halve(path: string): void {
+  truncateSync(path, statSync(path).size >> 1);
+}
