@@ -147,6 +147,9 @@ export interface Context<Message extends AnyMessage> {
    */
   onEnd(release: () => Promise<void> | void): void;
 
+  /** Like `onEnd`, but before the children are stopped: for what uses them. */
+  onEndFirst(release: () => Promise<void> | void): void;
+
   /**
    * Starts a child: here when `thread` is null, else on the thread of that name. It is supervised by this
    * actor's supervisor tree and stopped before this actor stops.

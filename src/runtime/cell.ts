@@ -323,6 +323,7 @@ export class Cell implements ContextOwner, Runnable {
   }
 
   async #stopChildren(): Promise<void> {
+    await this.#within(this.#context.releaseFirst(), 'release');
     for (const child of [...this.children].reverse()) {
       await this.#host.stop(child);
       this.children.delete(child);

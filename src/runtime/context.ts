@@ -34,6 +34,8 @@ export interface NodeServices {
   stop(path: string): Promise<void>;
 }
 
+type Release = () => Promise<void> | void;
+
 /** The actor whose incarnation this is. */
 export interface ContextOwner {
   readonly path: string;
@@ -52,7 +54,8 @@ export class ActorContext implements Context<AnyMessage> {
   readonly #node: NodeServices;
   readonly #owner: ContextOwner;
   readonly #timers = new Set<Timer>();
-  #releases: (() => Promise<void> | void)[] = [];
+  readonly #releases: Release[] = [];
+  readonly #firstReleases: Release[] = [];
   #ended = false;
 
   constructor(node: NodeServices, owner: ContextOwner) {
@@ -78,20 +81,21 @@ export class ActorContext implements Context<AnyMessage> {
   }
 
   /** Runs what was given to `onEnd`, last first. Never fails. */
-  async release(): Promise<void> {
-    const releases = this.#releases.reverse();
-    this.#releases = [];
-    for (const release of releases) {
-      try {
-        await release();
-      } catch (error) {
-        this.log('error', 'release failed', { error: String(error) });
-      }
-    }
+  release(): Promise<void> {
+    return this.#run(this.#releases);
   }
 
-  onEnd(release: () => Promise<void> | void): void {
+  /** Runs what was given to `onEndFirst`, last first. Never fails. */
+  releaseFirst(): Promise<void> {
+    return this.#run(this.#firstReleases);
+  }
+
+  onEnd(release: Release): void {
     this.#releases.push(release);
+  }
+
+  onEndFirst(release: Release): void {
+    this.#firstReleases.push(release);
   }
 
   ref<Other extends AnyMessage>(path: string): ActorRef<Other> {
@@ -167,6 +171,16 @@ export class ActorContext implements Context<AnyMessage> {
     if (this.#ended) throw this.#stopped(); // by now the path may be our successor's child's
     await this.#node.stop(child.path);
     this.#owner.children.delete(child.path);
+  }
+
+  async #run(releases: Release[]): Promise<void> {
+    for (let release = releases.pop(); release !== undefined; release = releases.pop()) {
+      try {
+        await release();
+      } catch (error) {
+        this.log('error', 'release failed', { error: String(error) });
+      }
+    }
   }
 
   #stopped(): Failure {
