@@ -60,7 +60,7 @@ async function start(context: Context<ComputeMessage>, options: ComputeOptions):
   if (wanted) context.after(0, { kind: 'resumeDue' });
   await clearScratch(options);
   const runs = context.random.below(2 ** 30); // a predecessor's numbers are not ours
-  return {
+  const state: State = {
     options,
     run: null,
     runs,
@@ -69,6 +69,11 @@ async function start(context: Context<ComputeMessage>, options: ComputeOptions):
     lastFailure: null,
     failuresInARow: 0,
   };
+  // Before its mount goes: a Postgres that finds an empty folder may take its tables for shorter.
+  context.onEndFirst(async () => {
+    await state.run?.postgres.kill();
+  });
+  return state;
 }
 
 function receive(
@@ -224,8 +229,11 @@ async function comeBack(
   context.log('warn', 'compute: Postgres ended', { branch: state.options.branch, reason });
   const lasted_ms = context.clock.monotonic_ms() - (state.run?.began_ms ?? 0);
   if (lasted_ms >= steadyRun_ms) state.failuresInARow = 0;
-  await discard(context, state);
-  resumeLater(context, state);
+  try {
+    await discard(context, state);
+  } finally {
+    resumeLater(context, state);
+  }
 }
 
 /** Whoever wanted a Postgres here still does, so this never gives up. */

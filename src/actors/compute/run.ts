@@ -10,7 +10,7 @@ import { Failure } from '../../base/failure.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { makeReachable, reachableAs, unmountBelow, type ReachablePath } from '../../io/mounts.ts';
 import { writeSparse } from '../../io/sparse-file.ts';
-import { unmountStale } from '../../io/fuse/device.ts';
+import { abortFuse, unmountStale } from '../../io/fuse/device.ts';
 import { postgresHome } from '../../io/postgres-binaries.ts';
 import { killPostgresOf, startPostgres, type PostgresProcess } from '../../io/postgres-process.ts';
 import { connectPostgres, type PostgresClient } from '../../io/postgres-client.ts';
@@ -80,7 +80,7 @@ export async function startRun(
   try {
     return await takeSteps(context, options, { number, undo });
   } catch (error) {
-    for (const step of undo.reverse()) await step();
+    await undoAll(context, undo);
     throw error;
   }
 }
@@ -97,11 +97,25 @@ export async function endRun(
   options: ComputeOptions,
   run: Run,
 ): Promise<void> {
-  await run.sql.end();
-  await run.postgres.stop(options.stopTimeout_ms);
-  const release = { kind: 'release', timeout_ms: options.stopTimeout_ms } as const;
-  await context.ask(run.proposer, release, limits);
-  await cleanUp(context, options, run);
+  try {
+    await run.sql.end();
+    await run.postgres.stop(options.stopTimeout_ms);
+    const release = { kind: 'release', timeout_ms: options.stopTimeout_ms } as const;
+    await context.ask(run.proposer, release, limits);
+  } finally {
+    await cleanUp(context, options, run);
+  }
+}
+
+/** Last first; one that fails does not keep the others from being undone. */
+async function undoAll(context: Context<ComputeMessage>, undo: Steps['undo']): Promise<void> {
+  for (const step of undo.reverse()) {
+    try {
+      await step();
+    } catch (error) {
+      context.log('error', 'compute: not undone', { reason: String(error) });
+    }
+  }
 }
 
 /** A hard end: whatever Postgres had not got acknowledged is lost, as in any crash. */
@@ -123,8 +137,9 @@ export function hasLeftovers(options: ComputeOptions): boolean {
 /** Takes down what a run, or a predecessor that was killed, left behind. */
 export async function clearScratch(options: ComputeOptions): Promise<void> {
   const folders = [options.folder, reachableAs(scratchName(options))];
-  for (const folder of folders) await unmountStale(folder); // else who waits in it cannot die
+  for (const folder of folders) await abortFuse(join(folder, 'mount')); // who waits in it cannot die
   for (const folder of folders) await killPostgresOf(join(folder, 'data'));
+  for (const folder of folders) await unmountStale(folder);
   for (const folder of [...folders, reachableAs(binariesName(options))]) unmountBelow(folder);
   rmSync(options.folder, { recursive: true, force: true, maxRetries: 10 });
   rmSync(socketDirectory(options), { recursive: true, force: true });

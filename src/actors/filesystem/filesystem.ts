@@ -4,7 +4,7 @@
  * Owns:    the mount, its names, the upper layer (what Postgres wrote), its reader threads.
  * Serves:  the kernel; the compute (samples that allow trimming, questions about the mount).
  * Promise: what was written is read back as written, until storage can rebuild it.
- * Crash:   the mount is taken away; a compute on it must be killed and started afresh.
+ * Crash:   the mount's connection is aborted; a compute on it must be killed and started afresh.
  * Never:   touches its own mount, and blocks on what needs its own answers.
  *
  * Kernel requests about names come from the reader threads and are answered at once, between two
@@ -13,7 +13,7 @@
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { unreachable } from '../../base/assert.ts';
-import { mountFuse, unmountFuse, type FuseMount } from '../../io/fuse/device.ts';
+import { abortFuse, mountFuse, unmountFuse, type FuseMount } from '../../io/fuse/device.ts';
 import { type Context, defineActor } from '../../runtime/actor.ts';
 import { type ReaderNote } from './file-requests.ts';
 import { Inodes } from './inodes.ts';
@@ -123,14 +123,16 @@ function receive(
   }
 }
 
-function stop(): void {
-  return; // `takeDown` does it, after a crash too
+/** Whoever used the mount is gone: so its name goes too. */
+async function stop(_context: FilesystemContext, state: State): Promise<void> {
+  state.life.over = true;
+  await unmountFuse(state.mount.mountPoint);
 }
 
-/** Takes the mount away first: that is what ends the readers. */
+/** Ends the connection first: that is what ends the readers. After a crash the owner unmounts. */
 async function takeDown(state: State): Promise<void> {
   state.life.over = true; // readers end now because we say so
-  await unmountFuse(state.mount.mountPoint);
+  await abortFuse(state.mount.mountPoint);
   await state.readers.ended;
   state.names.inodes.close();
   closeSync(state.slotFd);
@@ -180,8 +182,8 @@ async function onTrimDue(context: FilesystemContext, state: State): Promise<void
 }
 
 /**
- * Without its readers the mount answers nobody: the compute on it must go. The mount goes first: a
- * process that waits for an answer cannot even be killed until its request is aborted.
+ * Without its readers the mount answers nobody: the compute on it must go. The connection is aborted
+ * first: a process that waits for an answer cannot even be killed until its request is aborted.
  */
 async function onReaderEnded(
   context: FilesystemContext,
@@ -191,7 +193,7 @@ async function onReaderEnded(
   if (state.failed) return;
   state.failed = true;
   const { reader, reason } = message;
-  await unmountFuse(state.mount.mountPoint);
+  await abortFuse(state.mount.mountPoint);
   reportFailure(context, state, `reader ${reader} ended: ${reason}`);
 }
 

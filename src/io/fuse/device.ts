@@ -67,6 +67,22 @@ export async function mountFuse(mountPoint: string, readAhead_bytes: number): Pr
 }
 
 /**
+ * Ends the connection: whoever waits in the mount, or comes to it, gets an error. Unlike detaching it
+ * leaves the name: a server of data must not find an empty folder where its files were.
+ */
+export async function abortFuse(mountPoint: string): Promise<void> {
+  for (const { deviceNumber } of mountsUnder(mountPoint)) {
+    const connection = `/sys/fs/fuse/connections/${deviceNumber.split(':')[1]!}/abort`;
+    try {
+      writeFileSync(connection, '1');
+    } catch {
+      // no control file system here: a forced unmount aborts, and leaves the name while it is in use
+      await run('umount', ['-i', '-c', '-f', mountPoint], null);
+    }
+  }
+}
+
+/**
  * Detaches the mount at once, dropping what is dirty in the kernel, also when its server is dead or
  * files are open. Does nothing when nothing is mounted there.
  */

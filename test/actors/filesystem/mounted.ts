@@ -149,6 +149,7 @@ class Kernel {
     answer: (asked, result) => {
       this.#answers.get(asked)?.(result);
     },
+    onEndFirst: () => undefined,
     onEnd: (release) => {
       this.#releases.push(release);
     },
