@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Failure } from '../../src/base/failure.ts';
 import { type Endpoint, type TestHost } from '../e2e/host.ts';
 import { type Fault } from './faulty-host.ts';
 
@@ -23,7 +24,7 @@ export const breakages: readonly Breakage[] = [
   sent('thread storage', true, { kind: 'thread', name: 'storage' }),
   sent('thread wal', false, { kind: 'thread', name: 'wal' }),
   sent('thread wal, by itself', false, { kind: 'threadExit', name: 'wal' }),
-  sent('reader thread', false, { kind: 'worker', name: 'fuse-reader-0' }),
+  { what: 'reader thread', postgresGoesOn: false, inject: endReader },
   { what: 'Postgres', postgresGoesOn: false, inject: killPostgres },
   { what: 'host', postgresGoesOn: false, inject: killHost },
 ];
@@ -51,6 +52,17 @@ function sent(what: string, postgresGoesOn: boolean, fault: Fault): Breakage {
       return Promise.resolve();
     },
   };
+}
+
+/** A reader that waits for a request ends when it has got one: so there must be some. */
+async function endReader(host: TestHost): Promise<void> {
+  host.send({ kind: 'worker', name: 'fuse-reader-0' } satisfies Fault);
+  try {
+    const client = await host.connect();
+    for (;;) await client.query('create table short_lived (a int); drop table short_lived');
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error; // else its Postgres is gone, or going
+  }
 }
 
 async function killPostgres(host: TestHost): Promise<void> {
