@@ -119,6 +119,9 @@ export function bound(context: AcceptorContext): AcceptorContext {
     onEnd: (release) => {
       context.onEnd(release);
     },
+    onEndFirst: (release) => {
+      context.onEndFirst(release);
+    },
     spawn: (child) => context.spawn(child),
     stop: (child) => context.stop(child),
   };

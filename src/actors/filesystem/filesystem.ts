@@ -193,7 +193,7 @@ async function onReaderEnded(
   if (state.failed) return;
   state.failed = true;
   const { reader, reason } = message;
-  await abortFuse(state.mount.mountPoint);
+  if (reader >= 0) await abortFuse(state.mount.mountPoint); // else it lives, and answers EIO
   reportFailure(context, state, `reader ${reader} ended: ${reason}`);
 }
 
