@@ -20,10 +20,11 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensure } from '../base/failure.ts';
 import { syncFolder } from './atomic-file.ts';
+import { ReadAhead } from './read-ahead.ts';
 
 export interface LayerFile {
   readonly size: number;
-  /** Fails with `layer_file_unreadable` when the bytes are not there. */
+  /** Not to be written to. Fails with `layer_file_unreadable` when the bytes are not there. */
   readonly readAt: (offset: number, size: number) => Uint8Array;
   /** Reads into `target`; false when the file ends before. */
   readonly readInto: (target: Uint8Array, offset: number) => boolean;
@@ -56,14 +57,13 @@ export class LayerStore {
     ensure(existsSync(path), 'layer_file_missing', { path });
     const file = openSync(path, 'r');
     const { size } = fstatSync(file);
+    const ahead = new ReadAhead((target, offset) => {
+      const whole = readWhole(file, target, offset);
+      ensure(whole, 'layer_file_unreadable', { path, offset, size: target.length });
+    }, size);
     return {
       size,
-      readAt: (offset, length) => {
-        const bytes = Buffer.allocUnsafe(length);
-        const whole = readWhole(file, bytes, offset);
-        ensure(whole, 'layer_file_unreadable', { path, offset, size: length });
-        return bytes;
-      },
+      readAt: (offset, length) => ahead.readAt(offset, length),
       readInto: (target, offset) => readWhole(file, target, offset),
       close: () => {
         closeSync(file);
