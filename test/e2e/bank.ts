@@ -60,8 +60,8 @@ export class Bank {
   }
 
   /** Waits for a server, and fails unless it has all that was acknowledged and nothing made up. */
-  async check(): Promise<void> {
-    const client = await this.#connectPatiently();
+  async check(connect = this.#connect): Promise<void> {
+    const client = await connectPatiently(connect);
     const { rows } = await client.query('select number from ledger');
     const { rows: sums } = await client.query('select sum(balance), count(*) from account');
     await client.end();
@@ -77,7 +77,7 @@ export class Bank {
 
   /** One client: transfers until its connection breaks. */
   async #serve(): Promise<void> {
-    const client = await this.#connectPatiently();
+    const client = await connectPatiently(this.#connect);
     while (this.#open) if (!(await this.#transfer(client))) return;
     await client.end();
   }
@@ -110,15 +110,15 @@ export class Bank {
       insert into ledger values (${number}, ${amount});
       commit`;
   }
+}
 
-  async #connectPatiently(): Promise<PostgresClient> {
-    for (let waited_ms = 0; ; waited_ms += retry_ms) {
-      try {
-        return await this.#connect();
-      } catch (error) {
-        if (!(error instanceof Failure) || waited_ms > connectPatience_ms) throw error;
-        await sleep(retry_ms);
-      }
+async function connectPatiently(connect: () => Promise<PostgresClient>): Promise<PostgresClient> {
+  for (let waited_ms = 0; ; waited_ms += retry_ms) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (!(error instanceof Failure) || waited_ms > connectPatience_ms) throw error;
+      await sleep(retry_ms);
     }
   }
 }
