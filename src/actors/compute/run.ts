@@ -5,7 +5,7 @@
  * state at that end read from storage; a shutdown checkpoint appended there; the mount; Postgres.
  */
 import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync, chownSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Failure } from '../../base/failure.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { makeReachable, reachableAs, unmountBelow, type ReachablePath } from '../../io/mounts.ts';
@@ -388,17 +388,17 @@ function ownedFolder(path: string, { uid, gid }: ComputeOptions): void {
   chownSync(path, uid, gid);
 }
 
-function binariesName({ timeline }: ComputeOptions): string {
-  return `postgres-${timeline}`;
+function binariesName({ folder }: ComputeOptions): string {
+  return `postgres-${basename(folder)}`;
 }
 
-function scratchName({ timeline }: ComputeOptions): string {
-  return `compute-${timeline}`;
+function scratchName({ folder }: ComputeOptions): string {
+  return `compute-${basename(folder)}`;
 }
 
 /** Short: a socket's path has 107 bytes. */
-function socketDirectory({ timeline }: ComputeOptions): string {
-  return `/run/stemma/socket-${timeline.slice(0, 16)}`;
+function socketDirectory({ folder }: ComputeOptions): string {
+  return `/run/stemma/socket-${basename(folder).slice(0, 16)}`;
 }
 
 /** The proposer and the mount bear their compute's name. */
