@@ -46,6 +46,8 @@ export class Roster implements Control {
   readonly #world: RosterWorld;
   /** In start order. */
   readonly #entries = new Map<string, Entry>();
+  /** Actors of a dead thread that are to be started again, and that nobody has stopped meanwhile. */
+  readonly #lost = new Set<string>();
 
   constructor(world: RosterWorld) {
     this.#world = world;
@@ -76,6 +78,7 @@ export class Roster implements Control {
   }
 
   async stop(path: string): Promise<void> {
+    this.#lost.delete(path);
     const entry = this.#entries.get(path);
     if (entry === undefined) return;
     try {
@@ -118,14 +121,17 @@ export class Roster implements Control {
     const orphans = this.#descendantsElsewhere(lostPaths, thread);
     for (const path of lostPaths) this.#forget(path);
     for (const orphan of orphans.reverse()) await this.stop(orphan.path);
-    return lost.flatMap(({ path, parent, spec }) =>
+    const again = lost.flatMap(({ path, parent, spec }) =>
       spec !== null && this.#isAlive(parent) ? [{ path, parent, spec }] : [],
     );
+    for (const { path } of again) this.#lost.add(path);
+    return again;
   }
 
   /** Starts them again, in order. One that cannot start, or is significant, crashes its parent. */
   async respawn(lost: readonly ChildSpecOf[]): Promise<void> {
     for (const { path, parent, spec } of lost) {
+      if (!this.#lost.delete(path)) continue; // its parent has stopped it, or started it anew
       try {
         ensure(spec.significant !== true, 'thread_died', { thread: spec.thread });
         ensure(portsIn(spec.options).length === 0, 'actor_not_respawnable', { path });
@@ -143,6 +149,7 @@ export class Roster implements Control {
     ensure(!this.#entries.has(path), 'actor_exists', { path });
     const alive = this.#world.thread(thread);
     ensure(alive !== null, 'thread_died', { thread });
+    this.#lost.delete(path);
     this.#world.publish(path, alive.index);
     this.#entries.set(path, entry);
   }

@@ -320,3 +320,20 @@ test('threads: the end of a significant child with its thread is a crash of its 
     equal(running.logged.filter(({ source }) => source === 'counter/parent').length, 1);
   });
 });
+
+test('threads: a child stopped while its thread is down does not come back with the thread', async () => {
+  const lives = newLives();
+  await withRuntime({ threads: ['wal'] }, async (running) => {
+    const { runtime } = running;
+    const child = await spawnCounter(running, { name: 'child', thread: 'wal' });
+    await spawnCounter(running, { name: 'other', thread: 'wal', lives });
+
+    const killed = runtime.faults.killThread('wal');
+    await running.logs('thread died');
+    await runtime.stopActor(child.path);
+    await killed;
+    await startsReach(lives, 2);
+
+    await rejects(runtime.ask(child, add, limits), { code: 'actor_missing' });
+  });
+});
