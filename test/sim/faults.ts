@@ -1,8 +1,6 @@
 /**
  * Faults: what a seed does to a world: power losses, crashes, pauses, full disks, lost messages.
  */
-import { type AcceptorMessage } from '../../src/actors/acceptor/protocol.ts';
-import { type Lsn } from '../../src/base/lsn.ts';
 import { plants, type PlantName } from './plants.ts';
 import { World } from './world.ts';
 
@@ -25,10 +23,12 @@ const faults: readonly Fault[] = [
   pauseThread,
   fillDisk,
   loseMessages,
-  removeWal,
+  (world) => {
+    void world.removeWal();
+  },
 ];
 
-const faultyTime_ms = 3_000;
+const faultyTime_ms = 2_000;
 
 /** What happened in a run. */
 export interface Summary {
@@ -138,15 +138,4 @@ function fillDisk(world: World): void {
 
 function loseMessages(world: World): void {
   world.loss_oneIn = world.random.pick([null, 4, 20, 100]);
-}
-
-/** As far as no timeline may ask for it again. */
-function removeWal(world: World): void {
-  const { id } = world.random.pick(world.machines);
-  const needed = [...world.recordings.values()].map(({ ends }) => ends.slice(-8)[0]!);
-  const below = Math.min(...needed) as Lsn;
-  const acceptor = world.simulation.ref<AcceptorMessage>(`acceptor-${id}/t`);
-  void world.simulation
-    .ask(acceptor, { kind: 'removeWal', below }, { timeout_ms: 1_000 })
-    .catch(() => undefined);
 }

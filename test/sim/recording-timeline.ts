@@ -31,6 +31,8 @@ export interface RecordingOptions {
 }
 
 const refusal_oneIn = 40;
+/** A crash goes back at most so many chunks. */
+export const endsKept = 3;
 
 export function recordingTimeline(
   ledger: Ledger,
@@ -44,7 +46,7 @@ export function recordingTimeline(
     intensity: patient,
     start: (_context, { name }) => {
       const recording = recordings.get(name)!;
-      recording.received = random.pick(recording.ends.slice(-8));
+      recording.received = random.pick(recording.ends.slice(-endsKept));
       return { recording, received: recording.received };
     },
     receive: (context, state, message) => {

@@ -18,7 +18,7 @@ import { type WalIdentity } from '../../src/postgres/wal-writer.ts';
 import { type AnyBehavior, type Behaviors, type ChildSpec } from '../../src/runtime/actor.ts';
 import { Simulation } from '../../src/runtime/simulation.ts';
 import { Ledger } from './ledger.ts';
-import { recordingTimeline, type Recording } from './recording-timeline.ts';
+import { endsKept, recordingTimeline, type Recording } from './recording-timeline.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 import { patient, watchedAcceptor, type Plant } from './watched-acceptor.ts';
 import { Writer } from './writer.ts';
@@ -49,6 +49,7 @@ export const identity: WalIdentity = {
 const start = lsn(17 * segmentSize - 65_536 - 4_096);
 const directory = '/data/timelines/t';
 const healLimit_ms = 120_000;
+const lateMachine_ms = 3_000;
 const startsAgain = 'an acceptor starts from what a crash left';
 /** What a crash by the simulation looks like in the trace. */
 const ordered = /^(PowerLost:|ChildFailed: .*killed=true)/;
@@ -150,7 +151,25 @@ export class World {
     this.check();
   }
 
-  /** Ends all faults; then the log must go on, and everybody get all of it. */
+  /** Has whole segments removed that an acceptor's own timeline will not ask for again. */
+  async removeWal(): Promise<void> {
+    const removals = this.machines.map(async ({ id }) => {
+      const below = this.recordings.get(id)!.ends.slice(-endsKept)[0]!;
+      const acceptor = this.simulation.ref<AcceptorMessage>(`acceptor-${id}/t`);
+      try {
+        await this.simulation.ask(acceptor, { kind: 'removeWal', below }, { timeout_ms: 1_000 });
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+      }
+    });
+    await Promise.all(removals);
+  }
+
+  /**
+   * Ends all faults; then the log must go on, and everybody get all of it: one of three machines only
+   * comes back when the records are written, and so must be spoken to again; the others meanwhile
+   * remove what they may.
+   */
   async heal(): Promise<void> {
     this.loss_oneIn = null;
     const { simulation } = this;
@@ -163,10 +182,16 @@ export class World {
     await simulation.runFor(100);
     for (const machine of this.machines) await this.#ensureStarted(machine);
     const deadline_ms = simulation.now_ms + healLimit_ms;
+    if (this.machines.length > 1)
+      void this.crashThread(this.random.pick(this.machines).thread, lateMachine_ms);
     let end: Lsn | null = null;
-    while (end === null && simulation.now_ms < deadline_ms) end = await this.writers[0]!.reign(5);
+    while (end === null && simulation.now_ms < deadline_ms) end = await this.writers[0]!.reign(30);
     this.ledger.claim(end !== null, 'without faults records are committed again', {});
     this.check();
+    await simulation.runFor(500);
+    await this.removeWal();
+    this.checkQuorum();
+    while (this.down.size > 0) await simulation.runFor(100);
     await this.#everybodyReaches(end!, deadline_ms);
   }
 
