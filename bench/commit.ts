@@ -15,12 +15,14 @@ import { inPlace, type Place } from './place.ts';
 import { sql, type Server } from './server.ts';
 
 const receiver = '/usr/lib/postgresql/15/bin/pg_receivewal';
+/** It follows no server newer than itself. */
+const receiverMajor = 15;
 const standby = 'receiver';
 const poll_ms = 50;
 
 export function measureCommit(size: Size): Promise<Report> {
   const { seconds, rounds } =
-    size === 'full' ? { seconds: 5, rounds: 3 } : { seconds: 0.2, rounds: 1 };
+    size === 'full' ? { seconds: 3, rounds: 3 } : { seconds: 0.2, rounds: 1 };
   return inPlace(async (place) => {
     const host = new HostProcess(place, {});
     const ours = await host.start();
@@ -42,7 +44,7 @@ export function measureCommit(size: Size): Promise<Report> {
     }
     return {
       question: 'commits of one row',
-      settings: { driver: driverFor(seconds), seconds, rounds },
+      settings: { driver: driverFor(seconds), seconds, rounds, peer: `Postgres ${receiverMajor}` },
       figures,
     };
   });
@@ -51,7 +53,7 @@ export function measureCommit(size: Size): Promise<Report> {
 /** A server whose commits are on two disks: its own and the receiver's. */
 async function startPeer(place: Place): Promise<Server> {
   const waiting = { synchronous_standby_names: standby };
-  const local = await LocalPostgres.create(place, defaultConfig, waiting);
+  const local = await LocalPostgres.create(place, defaultConfig, waiting, receiverMajor);
   const server = await local.start();
   const folder = join(place.folder, 'received');
   mkdirSync(folder);

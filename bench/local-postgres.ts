@@ -30,12 +30,14 @@ const timeout_ms = 600_000;
 export class LocalPostgres {
   readonly directory: string;
   readonly server: Server;
+  readonly major: number;
   readonly #home: string;
   readonly #log: string[] = [];
   #process: PostgresProcess | null = null;
 
-  private constructor(directory: string, home: string, server: Server) {
+  private constructor(directory: string, home: string, server: Server, major: number) {
     this.directory = directory;
+    this.major = major;
     this.#home = home;
     this.server = server;
   }
@@ -45,8 +47,8 @@ export class LocalPostgres {
     place: Place,
     config: Pick<Config, 'shared_buffers_bytes'>,
     changed: Settings = {},
+    major = defaultConfig.postgres_major,
   ): Promise<LocalPostgres> {
-    const major = defaultConfig.postgres_major;
     const directory = join(place.folder, 'local');
     mkdirSync(directory);
     chownSync(directory, identity.uid, identity.gid);
@@ -57,7 +59,12 @@ export class LocalPostgres {
     });
     runInitdb(home.path, directory, identity, major);
     const server = { host: '127.0.0.1', port: await takeFreePort('127.0.0.1') };
-    const local = new LocalPostgres(directory, home.path, { ...server, database: 'postgres' });
+    const local = new LocalPostgres(
+      directory,
+      home.path,
+      { ...server, database: 'postgres' },
+      major,
+    );
     local.#configure(place, config.shared_buffers_bytes, changed);
     place.later(() => local.stop());
     return local;
@@ -93,7 +100,7 @@ export class LocalPostgres {
     const { max_connections: maxConnections } = defaultConfig;
     const { host: address, port } = this.server;
     const socketDirectory = place.folder;
-    const { postgres_major: major } = defaultConfig;
+    const { major } = this;
     const same = { major, address, port, socketDirectory, sharedBuffers_bytes, maxConnections };
     const differing = Object.entries({ ...peerSettings, unix_socket_directories: '', ...changed });
     const lines = differing.map(([name, value]) => `${name} = '${value}'\n`).join('');
