@@ -1,10 +1,12 @@
 /** What a compute started from storage still knows, beyond tables. */
-import { deepEqual, ok, rejects } from 'node:assert/strict';
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { Failure } from '../../src/base/failure.ts';
 import { startTestHost, type TestHost } from './host.ts';
 import { type PostgresClient } from '../../src/io/postgres-client.ts';
@@ -77,9 +79,12 @@ test('endpoint: a record of 70 MB does not keep its branch from starting', limit
 });
 
 test('endpoint: samples go on after a user has terminated every client', limits, async (t) => {
-  const host = await startTestHost(t, { settings: { trim_sample_ms: 50 } });
+  const host = await startTestHost(t, {
+    settings: { trim_sample_ms: 50, overlay_target_bytes: 0 },
+  });
   const client = await host.connect();
 
+  await fillUpperLayer(host, client);
   await client.query(`select pg_terminate_backend(pid, 5000) from pg_stat_activity
     where pid <> pg_backend_pid() and backend_type = 'client backend'`);
 
@@ -122,6 +127,27 @@ test('endpoint: ALTER SYSTEM is refused, since a start would not know of it', li
 
   await client.end();
 });
+
+test('endpoint: it stops although a user has locked a catalog', limits, async (t) => {
+  const host = await startTestHost(t, {
+    settings: { trim_sample_ms: 10, overlay_target_bytes: 0 },
+  });
+  const client = await host.connect();
+  await fillUpperLayer(host, client);
+  await client.query('begin; lock table pg_authid in access exclusive mode');
+  await sleep(200); // a sample waits for the lock by now
+
+  await host.json('endpoint', 'stop', 'main');
+
+  equal((await host.endpoint('main')).state, 'stopped');
+});
+
+/** Has pages written, so that there is something to trim, and the kernel hand them over. */
+async function fillUpperLayer(host: TestHost, client: PostgresClient): Promise<void> {
+  await client.query('create unlogged table filler as select generate_series(1, 10000) n');
+  await client.query('checkpoint');
+  await promisify(execFile)('sync', ['-f', host.mounts()[0]!], { timeout: 20_000 });
+}
 
 /** Kills the host, so that nothing is shut down in order, and starts it from storage. */
 async function startAgain(host: TestHost, client: PostgresClient): Promise<PostgresClient> {

@@ -62,7 +62,14 @@ export interface Run {
 /** This host's name among the members of a quorum of one. */
 const hostAcceptor = 'host';
 const lowerModule = new URL('../filesystem/timeline-pages.ts', import.meta.url).href;
-const sqlParameters = { application_name: 'stemma samples' };
+/** What users set for the role or the database is not for us, nor to wait for locks they hold. */
+const sqlParameters = {
+  application_name: 'stemma samples',
+  search_path: 'pg_catalog',
+  lock_timeout: '1000',
+  statement_timeout: '0',
+  idle_session_timeout: '0',
+};
 const electionTimeout_ms = 10_000;
 const ingestTimeout_ms = 600_000;
 const limits = { timeout_ms: 60_000 };
