@@ -10,11 +10,11 @@ import { breakages, mainEndpoint, type Breakage } from './faults.ts';
 
 const clients = 4;
 const rounds = 2;
-const mixedRounds = 20;
+const mixedRounds = 12;
 const look_ms = 20;
 /** Reproduces the moments and the order, as far as the scheduler lets it. */
 const seed = Number(process.env['STEMMA_SEED'] ?? 20_260_822);
-const limits = { timeout: 120_000 };
+const limits = { timeout: 180_000 };
 
 interface Scene {
   readonly host: TestHost;
