@@ -28,7 +28,7 @@ const faults: readonly Fault[] = [
   },
 ];
 
-const faultyTime_ms = 2_000;
+const faultyTime_ms = 3_000;
 
 /** What happened in a run. */
 export interface Summary {
