@@ -1,6 +1,7 @@
 /**
  * CRC-32C (Castagnoli, RFC 3720 appendix B.4): the checksum of WAL records, control files and of
- * every file of ours. Slice-by-8, about 1 GB/s, and half as fast again for a page or more; `src/port/pg_crc32c_sb8.c` computes the same.
+ * every file of ours. Slice-by-8, about 1 GB/s, and half as fast again for a page or more;
+ * `src/port/pg_crc32c_sb8.c` computes the same.
  */
 
 const polynomial = 0x82f63b78;

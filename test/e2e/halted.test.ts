@@ -1,18 +1,23 @@
 /** WAL that storage cannot replay: what it costs the branch, and what it must not cost the others. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { startTestHost } from './host.ts';
+
+const poll_ms = 50;
 
 test('host: a branch halted by an unsupported index says so, and the others go on', async (t) => {
   const host = await startTestHost(t, {});
   const client = await host.connect();
   await host.json('branch', 'create', 'before');
-  await client.query(`
+  const inserted = client.query(`
     create table documents (words tsvector);
     create index on documents using gin (words);
     insert into documents select to_tsvector('simple', 'one two three')`);
+  await Promise.allSettled([inserted]); // answered, or cut off: its Postgres is about to end
+  // What it acknowledged from now on, no start could show: so it ends, and says why.
+  while ((await host.endpoint('main')).state !== 'stopped') await setTimeout(poll_ms);
   await client.end();
-  await host.json('endpoint', 'stop', 'main');
 
   const start = await host.cli('endpoint', 'start', 'main');
 

@@ -10,6 +10,7 @@
 import { Failure } from '../../base/failure.ts';
 import { defineActor, type Context } from '../../runtime/actor.ts';
 import { type MountFailed } from '../filesystem/protocol.ts';
+import { type TimelineMessage } from '../timeline/protocol.ts';
 import { type ComputeOptions } from './protocol.ts';
 import {
   type ComputeMessage,
@@ -34,6 +35,8 @@ export const compute = defineActor<ComputeMessage, State, ComputeOptions>({
   receive,
   stop,
 });
+
+const describeLimits = { timeout_ms: 10_000 };
 
 interface State {
   readonly options: ComputeOptions;
@@ -216,7 +219,23 @@ async function onSampleDue(
   if (run?.number !== message.run) return;
   // First: a sample that fails, because a user ended our connection, is not the last one.
   context.after(options.trimSample_ms, { kind: 'sampleDue', run: run.number });
-  await takeSample(context, options, run);
+  const timeline = context.ref<TimelineMessage>(`timeline/${options.timeline}`);
+  const { halted } = await context.ask(timeline, { kind: 'describeTimeline' }, describeLimits);
+  if (halted === null) await takeSample(context, options, run);
+  else await endHalted(context, state, halted);
+}
+
+/** No start from storage could show what this Postgres acknowledges from now on: so it ends. */
+async function endHalted(
+  context: Context<ComputeMessage>,
+  state: State,
+  halted: string,
+): Promise<void> {
+  const { branch } = state.options;
+  state.wanted = false;
+  state.lastFailure = `timeline halted: ${halted}`;
+  context.log('error', 'compute: ended, for its timeline is halted', { branch, halted });
+  await discard(context, state);
 }
 
 /** Throws away what is left of a run; the next one starts from storage. */
