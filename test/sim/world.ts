@@ -14,6 +14,7 @@ import { walReceiver } from '../../src/actors/wal-receiver/wal-receiver.ts';
 import { hasQuorum, type Configuration } from '../../src/consensus/membership.ts';
 import { SeededRandom } from '../../src/io/random.ts';
 import { parseSystemId } from '../../src/postgres/system-id.ts';
+import { walPageSize } from '../../src/postgres/wal-page.ts';
 import { type WalIdentity } from '../../src/postgres/wal-writer.ts';
 import { type AnyBehavior, type Behaviors, type ChildSpec } from '../../src/runtime/actor.ts';
 import { Simulation } from '../../src/runtime/simulation.ts';
@@ -295,14 +296,14 @@ export class World {
       major: identity.major,
       systemId: identity.systemId,
       segmentSize,
-      head: new Uint8Array(start % segmentSize).fill(7),
+      head: new Uint8Array(start % walPageSize).fill(7),
     } as const;
     for (;;) {
       try {
         await this.simulation.ask(ref, message, { timeout_ms: 1_000 });
         return;
       } catch (error) {
-        if (!(error instanceof Failure)) throw error;
+        if (!(error instanceof Failure) || error.kind === 'invalid') throw error;
         await this.simulation.runFor(20);
         this.check();
       }
