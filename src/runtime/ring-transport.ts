@@ -44,10 +44,13 @@ export class RingTransport implements Transport {
   readonly #peers: (Peer | null)[] = [];
   #onFrame: (thread: number, frame: Frame) => void = () => undefined;
   #closed = false;
+  /** Of one message, in bytes. */
+  readonly #longest: number;
 
-  constructor(self: number, pulse: Pulse) {
+  constructor(self: number, pulse: Pulse, longest = messageLength_max) {
     this.#self = self;
     this.#pulse = pulse;
+    this.#longest = longest;
   }
 
   connect({ thread, inbound, outbound }: RingPair): void {
@@ -82,7 +85,7 @@ export class RingTransport implements Transport {
     const peer = this.#peers[thread];
     if (peer == null) return false;
     const bytes = packFrame(frame);
-    ensure(bytes.length <= messageLength_max, 'message_too_large', { length: bytes.length });
+    ensure(bytes.length <= this.#longest, 'message_too_large', { length: bytes.length });
     if (peer.waiting.length === 0 && peer.outbound.fits(bytes.length)) {
       peer.outbound.write(bytes, 0);
       this.#pulse.ring(thread);
