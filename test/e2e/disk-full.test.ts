@@ -1,7 +1,16 @@
 /** A disk without room: commits stop, none that was acknowledged is lost, and work goes on later. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -19,7 +28,10 @@ test(
   { timeout: 200_000 },
   async (t) => {
     const disk = mountSmallDisk(t);
-    const host = await startTestHost(t, { directory: join(disk, 'data') });
+    const host = await startTestHost(t, {});
+    await host.stop();
+    moveTo(join(disk, 'timelines'), join(host.directory, 'timelines'));
+    await host.start();
     const bank = new Bank(5, () => host.connect());
     await bank.setUp();
     bank.open(2);
@@ -51,6 +63,13 @@ function mountSmallDisk(t: TestContext): string {
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', size, 'stemma-e2e', disk]);
   assert.equal(mounted.status, 0, String(mounted.stderr));
   return disk;
+}
+
+/** What acceptors and timelines keep lies on the small disk; scratch does not. */
+function moveTo(place: string, folder: string): void {
+  cpSync(folder, place, { recursive: true });
+  rmSync(folder, { recursive: true });
+  symlinkSync(place, folder);
 }
 
 /** Writes until nothing fits any more: in large pieces, then in small ones. */
