@@ -77,6 +77,7 @@ export class LocalPostgres {
       dataDirectory: this.directory,
       identity,
       startTimeout_ms: timeout_ms,
+      unblock: null,
       onExit: ({ log }) => this.#log.push(...log),
     });
     return this.server;

@@ -12,6 +12,7 @@
 import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensure, Failure } from '../base/failure.ts';
+import { findProcess } from './processes.ts';
 
 const hostDirectoryVersion = 1;
 
@@ -89,11 +90,8 @@ function thisProcess(): { readonly pid: number; readonly startTime: string } {
   return { pid: process.pid, startTime: startTime(process.pid) ?? '' };
 }
 
-/** Field 22 of /proc/<pid>/stat, counted after the command's closing parenthesis; null when dead. */
 function startTime(pid: number): string | null {
-  const stat = readIfThere(`/proc/${pid}/stat`);
-  if (stat === null) return null;
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  return findProcess(pid)?.startTime ?? null;
 }
 
 function parseAddress(text: string): HostAddress | null {

@@ -8,8 +8,8 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../base/failure.ts';
+import { killServer } from './processes.ts';
 
 export interface Identity {
   readonly uid: number;
@@ -22,7 +22,9 @@ export interface PostgresOptions {
   readonly dataDirectory: string;
   readonly identity: Identity;
   readonly startTimeout_ms: number;
-  /** Called once, when the server has ended for whatever reason. */
+  /** Frees processes that wait in a file system of ours: else they cannot be killed. */
+  readonly unblock: (() => Promise<void>) | null;
+  /** Called once, when the server has ended for whatever reason, and no process of it is left. */
   readonly onExit: (exit: PostgresExit) => void;
 }
 
@@ -37,12 +39,13 @@ export interface PostgresProcess {
   readonly pid: number;
   /** Fast shutdown (SIGINT), then SIGQUIT and SIGKILL when it takes longer. Waits for the end. */
   stop(timeout_ms: number): Promise<PostgresExit>;
-  /** Ends it now, without a checkpoint. Waits for the end. */
+  /** Ends it now with all its processes, without a checkpoint. Waits for the end. */
   kill(): Promise<PostgresExit>;
 }
 
 const logLinesKept = 40;
-const killPoll_ms = 10;
+/** How long the log is read on when the server has ended: a program it started may hold it open. */
+const logDrain_ms = 500;
 const readyLine = 'database system is ready to accept connections';
 
 /** Starts a server and waits until it accepts connections. Fails with `postgres_start_failed`. */
@@ -52,22 +55,30 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresP
     options.dataDirectory,
   ]);
   const log: string[] = [];
-  const ended = watchEnd(child, log, options.onExit);
+  const ended = watchEnd(child, log, options);
   const ready = watchReady(child, log);
+  async function kill(): Promise<PostgresExit> {
+    const { dataDirectory, unblock } = options;
+    const postmaster = hasEnded(child) ? null : (child.pid ?? null);
+    await killServer({ postmaster, dataDirectory, unblock });
+    return ended;
+  }
   const outcome = await Promise.race([ready, ended, deadline(options.startTimeout_ms)]);
   if (outcome !== 'ready') {
-    child.kill('SIGKILL');
-    await ended;
+    await kill();
     const reason = outcome === 'late' ? 'timeout' : 'exited';
     throw new Failure('postgres_start_failed', { reason, log: log.slice(-5).join(' | ') });
   }
   return {
     pid: child.pid!,
-    stop: (timeout_ms) => stopProcess(child, ended, timeout_ms),
-    kill: () => {
-      killGroup(child);
-      return ended;
+    stop: async (timeout_ms) => {
+      child.kill('SIGINT');
+      if ((await Promise.race([ended, deadline(timeout_ms)])) !== 'late') return ended;
+      child.kill('SIGQUIT');
+      if ((await Promise.race([ended, deadline(timeout_ms)])) !== 'late') return ended;
+      return kill();
     },
+    kill,
   };
 }
 
@@ -89,22 +100,13 @@ export function runInitdb(
 }
 
 /**
- * Kills the server that has `dataDirectory` open, if one does: one that outlived whoever started it.
+ * Kills what is left of the server that had `dataDirectory` open: one that outlived whoever started it.
  * Waits until it is gone.
  */
 export async function killPostgresOf(dataDirectory: string): Promise<void> {
   const pid = Number(readIfThere(join(dataDirectory, 'postmaster.pid'))?.split('\n')[0] ?? 0);
-  if (pid <= 0 || !isServerOf(pid, dataDirectory)) return;
-  killIfThere(-pid);
-  while (isServerOf(pid, dataDirectory)) await sleep(killPoll_ms);
-}
-
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
+  const postmaster = pid > 0 && isServerOf(pid, dataDirectory) ? pid : null;
+  await killServer({ postmaster, dataDirectory, unblock: null });
 }
 
 function isServerOf(pid: number, dataDirectory: string): boolean {
@@ -119,28 +121,6 @@ function readIfThere(path: string): string | null {
   }
 }
 
-async function stopProcess(
-  child: ChildProcess,
-  ended: Promise<PostgresExit>,
-  timeout_ms: number,
-): Promise<PostgresExit> {
-  child.kill('SIGINT');
-  if ((await Promise.race([ended, deadline(timeout_ms)])) === 'late') {
-    child.kill('SIGQUIT');
-    if ((await Promise.race([ended, deadline(timeout_ms)])) === 'late') child.kill('SIGKILL');
-  }
-  return ended;
-}
-
-/** Kills the postmaster and its children, so that none holds a file a moment longer. */
-function killGroup(child: ChildProcess): void {
-  try {
-    process.kill(-child.pid!, 'SIGKILL');
-  } catch {
-    child.kill('SIGKILL'); // the group is already gone: so, at most, the leader is left
-  }
-}
-
 function watchReady(child: ChildProcess, log: string[]): Promise<'ready'> {
   return new Promise((resolve) => {
     createInterface({ input: child.stderr! }).on('line', (line) => {
@@ -151,23 +131,34 @@ function watchReady(child: ChildProcess, log: string[]): Promise<'ready'> {
   });
 }
 
+/** The end of the postmaster is the end of them all, and then of the log. */
 function watchEnd(
   child: ChildProcess,
   log: readonly string[],
-  onExit: (exit: PostgresExit) => void,
+  { dataDirectory, unblock, onExit }: PostgresOptions,
 ): Promise<PostgresExit> {
   return new Promise((resolve) => {
     child.once('error', (error) => {
       end({ code: null, signal: null, log: [String(error)] });
     });
-    child.once('close', (code, signal) => {
-      end({ code, signal, log });
+    child.once('exit', (code, signal) => {
+      const closed = new Promise((close) => child.once('close', close));
+      void killServer({ postmaster: null, dataDirectory, unblock })
+        .then(() => Promise.race([closed, deadline(logDrain_ms)]))
+        .finally(() => {
+          child.stderr!.destroy();
+          end({ code, signal, log });
+        });
     });
     function end(exit: PostgresExit): void {
       onExit(exit);
       resolve(exit);
     }
   });
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 function deadline(timeout_ms: number): Promise<'late'> {

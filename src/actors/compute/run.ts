@@ -174,6 +174,7 @@ async function takeSteps(
     dataDirectory: places.data,
     identity: options,
     startTimeout_ms: options.startTimeout_ms,
+    unblock: () => abortFuse(places.mountPoint),
     onExit: ({ code, signal, log }) => {
       const reason = `exit ${code ?? signal ?? '?'}: ${log.slice(-3).join(' | ')}`;
       context.tell(context.self, { kind: 'postgresExited', run: number, reason });

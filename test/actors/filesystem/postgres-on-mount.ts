@@ -127,7 +127,7 @@ export async function postgresOnMount(major: number): Promise<PostgresOnMount> {
 }
 
 function startPrimary(home: string, dataDirectory: string): Promise<PostgresProcess> {
-  const limits = { startTimeout_ms: 30_000, onExit: () => undefined };
+  const limits = { startTimeout_ms: 30_000, unblock: null, onExit: () => undefined };
   return startPostgres({ home, dataDirectory, identity, ...limits });
 }
 

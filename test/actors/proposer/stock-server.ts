@@ -95,6 +95,7 @@ export class StockServer {
       dataDirectory: this.data,
       identity: nobody,
       startTimeout_ms: 30_000,
+      unblock: null,
       onExit: () => undefined,
     });
   }

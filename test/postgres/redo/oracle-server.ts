@@ -88,6 +88,7 @@ export async function startServer(cluster: Cluster, settings: Settings): Promise
     dataDirectory: cluster.data,
     identity: nobody,
     startTimeout_ms,
+    unblock: null,
     onExit: () => undefined,
   });
   const clients: SqlClient[] = [];
