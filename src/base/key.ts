@@ -68,7 +68,7 @@ export function keyFamily(key: Key): FamilyId {
 }
 
 export function keyBlock(key: Key): BlockNumber {
-  return (key % twoPow32) as BlockNumber;
+  return (key >>> 0) as BlockNumber; // modulo 2^32, also of what exceeds it
 }
 
 /** Order of families, without their blocks: negative, zero or positive. */

@@ -2,16 +2,15 @@
  * Major: the Postgres major versions whose formats we know. What differs between them is a table
  * with one line per major, next to the code that reads the format.
  */
-import { ensure } from '../base/failure.ts';
+import { Failure } from '../base/failure.ts';
 
 export const majors = [15, 16, 17, 18] as const;
 export type Major = (typeof majors)[number];
 
 /** Fails with `major_unsupported` unless the major is one of `majors`. */
 export function ensureMajor(major: number): Major {
-  const known = majors.find((each) => each === major);
-  ensure(known !== undefined, 'major_unsupported', { major });
-  return known;
+  for (const known of majors) if (known === major) return known;
+  throw new Failure('major_unsupported', { major });
 }
 
 /** `CATALOG_VERSION_NO`: never changes within a released major. */

@@ -114,14 +114,8 @@ export function recordValueSize(record: WalRecord, id: number): number {
   return RecordValue.size + record.blockCount * blockNumberSize + block.dataSize + record.mainSize;
 }
 
-/** Writes the `record` value of block `id` at `at`; `recordValueSize` bytes must be free there. */
-export function writeRecordValue(
-  record: WalRecord,
-  id: number,
-  target: Uint8Array,
-  at: number,
-): void {
-  const view = new DataView(target.buffer, target.byteOffset, target.byteLength);
+/** Writes the `record` value of block `id` at `at` in `view`: `recordValueSize` bytes. */
+export function writeRecordValue(record: WalRecord, id: number, view: DataView, at: number): void {
   const block = record.blocks[id]!;
   RecordValue.tag.set(view, at, valueTags.record);
   RecordValue.rmgr.set(view, at, record.rmgr);

@@ -22,7 +22,7 @@ export function multixactPrecedes(a: number, b: number): boolean {
 }
 
 export function xidOf(fullXid: number): number {
-  return fullXid % twoPow32;
+  return fullXid >>> 0;
 }
 
 export function epochOf(fullXid: number): number {

@@ -28,6 +28,8 @@ export class CheckpointState {
   readonly #tip: Tip;
   #fields: CheckpointFields | null = null;
   #nextXid = 0;
+  /** The xid passed last; -1 when `nextXid` has been set otherwise since. */
+  #passedXid = -1;
   /** `nextXid` as stored: no xid at or past it has been seen. */
   #bound = 0;
   #dirty = false;
@@ -61,8 +63,10 @@ export class CheckpointState {
 
   /** `AdvanceNextFullTransactionIdPastXid`. */
   passXid(xid: number): void {
+    if (xid === this.#passedXid) return; // as most: a transaction's records come in a row
     this.#load();
     this.#nextXid = nextFullXidPast(xid, this.#nextXid);
+    this.#passedXid = xid;
   }
 
   /** The full id of an xid that a record mentions. */
@@ -114,6 +118,7 @@ export class CheckpointState {
   shutDown(checkpoint: Checkpoint): void {
     this.#fields = { ...checkpoint };
     this.#nextXid = checkpoint.nextXid;
+    this.#passedXid = -1;
     this.#bound = 0;
     this.#dirty = true;
   }

@@ -112,7 +112,7 @@ function storeBlock(state: IngestState, record: WalRecord, id: number, block: Re
     hasImage ? imageValueSize(record, id) : recordValueSize(record, id),
   );
   if (hasImage) writeImageValue(record, id, value, 0);
-  else writeRecordValue(record, id, value, 0);
+  else writeRecordValue(record, id, state.scratch.view, 0);
   state.blocks.put(family, block.block, record.end, hasImage || block.willInit, value);
 }
 

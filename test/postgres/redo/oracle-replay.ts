@@ -183,7 +183,7 @@ class Replay {
     const image = block.hasImage && block.applyImage;
     const size = image ? imageValueSize(record, id) : recordValueSize(record, id);
     if (image) writeImageValue(record, id, this.#value, 0);
-    else writeRecordValue(record, id, this.#value, 0);
+    else writeRecordValue(record, id, this.#valueView, 0);
     this.#rebuilder.resume(page);
     this.#rebuilder.apply(this.#valueView, 0, size, record.end);
     return size;
