@@ -6,7 +6,7 @@ const allow = (name, from, to, packages = []) => ({
   to: { path: '.', pathNot: [...to, ...packages] },
 });
 const base = '^src/base/';
-const nodePure = ['^(node:)?(buffer|util)$'];
+const nodePure = ['^(node:)?(buffer|util|zlib)$'];
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },

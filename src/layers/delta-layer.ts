@@ -16,7 +16,7 @@
  *
  * A position is a file offset / 8, so a file ends at 32 GiB; the last one is where segments end.
  */
-import { crc32c } from '../base/crc32c.ts';
+import { crc32 } from '../base/crc32.ts';
 import { ensure, Failure } from '../base/failure.ts';
 import { keyBlock, keyFamily, makeKey, type FamilyTable, type Key } from '../base/key.ts';
 import { type Lsn } from '../base/lsn.ts';
@@ -124,7 +124,7 @@ export class DeltaLayer {
     const bytes = new Uint8Array(data.buffer, data.byteOffset + at, size);
     const expected = SegmentHead.crc.get(data, at);
     const seed = valueSeed(this.frame.headerCrc, this.#positions[segment]!);
-    const actual = crc32c(bytes, SegmentHead.versions.offset, size, seed);
+    const actual = crc32(bytes, SegmentHead.versions.offset, size, seed);
     ensure(expected === actual, 'layer_value_checksum_mismatch', {
       offset: this.segmentOffset(segment),
       expected,

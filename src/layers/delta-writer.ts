@@ -3,7 +3,7 @@
  * pass and in order. Memory: one chunk, one segment, and 16 bytes per segment for the index.
  */
 import { assert } from '../base/assert.ts';
-import { crc32c } from '../base/crc32c.ts';
+import { crc32 } from '../base/crc32.ts';
 import { keyBlock, keyFamily, type FamilyId, type FamilyTable, type Key } from '../base/key.ts';
 import { type Lsn } from '../base/lsn.ts';
 import { ByteOutput } from './byte-output.ts';
@@ -225,7 +225,7 @@ class SegmentBuffer {
     bytes.set(this.#rows.bytes.subarray(0, rowsSize), SegmentHead.size);
     bytes.set(this.#values.subarray(0, this.#valuesSize), SegmentHead.size + rowsSize);
     bytes.fill(0, unpadded, size);
-    SegmentHead.crc.set(view, 0, crc32c(bytes, SegmentHead.versions.offset, size, crcSeed));
+    SegmentHead.crc.set(view, 0, crc32(bytes, SegmentHead.versions.offset, size, crcSeed));
     this.#rowCount = 0;
     this.#valuesSize = 0;
     return bytes.subarray(0, size);

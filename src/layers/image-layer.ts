@@ -21,7 +21,7 @@
  * last one is where values end.
  */
 import { assert } from '../base/assert.ts';
-import { crc32c } from '../base/crc32c.ts';
+import { crc32 } from '../base/crc32.ts';
 import { ensure } from '../base/failure.ts';
 import { keyBlock, keyFamily, makeKey, type FamilyTable, type Key } from '../base/key.ts';
 import { type Lsn } from '../base/lsn.ts';
@@ -139,7 +139,7 @@ export class ImageLayer {
     for (let at = 0; at < pages.length; at += imagePageSize) {
       const page = first + at / imagePageSize;
       const expected = this.#pageCrcs[page - 1]!;
-      const actual = crc32c(pages, at, at + imagePageSize, valueSeed(this.frame.headerCrc, page));
+      const actual = crc32(pages, at, at + imagePageSize, valueSeed(this.frame.headerCrc, page));
       ensure(expected === actual, 'layer_page_checksum_mismatch', {
         offset: page * imagePageSize,
         expected,
@@ -197,7 +197,7 @@ export class ImageLayer {
     const size = (this.#valuePositions[at + 1]! - position) * alignment;
     const value = readWhole(this.#readAt, this.#valuesOffset + position * alignment, size);
     const expected = this.#valueCrcs[at]!;
-    const actual = crc32c(value, 0, size, valueSeed(this.frame.headerCrc, position));
+    const actual = crc32(value, 0, size, valueSeed(this.frame.headerCrc, position));
     ensure(expected === actual, 'layer_value_checksum_mismatch', { position, expected, actual });
     out.from(chunkOf(value));
     out.push(this.lsn, 0, this.#valueSizes[at]!, versionFlags.init);

@@ -5,7 +5,7 @@
  * The caller adds until `full`, takes a chunk and writes it, and so on; `finish` adds the rest.
  */
 import { assert } from '../base/assert.ts';
-import { crc32c } from '../base/crc32c.ts';
+import { crc32 } from '../base/crc32.ts';
 import { keyBlock, keyFamily, type FamilyTable, type Key } from '../base/key.ts';
 import { lsn as makeLsn, type Lsn } from '../base/lsn.ts';
 import { ByteOutput } from './byte-output.ts';
@@ -86,7 +86,7 @@ export class ImageWriter {
     if (isZero) return;
     const number = this.#pageCrcs.count + 1;
     const seed = valueSeed(this.#headerCrc, number);
-    this.#pageCrcs.push(crc32c(page, 0, imagePageSize, seed));
+    this.#pageCrcs.push(crc32(page, 0, imagePageSize, seed));
     this.#output.append(page);
   }
 
@@ -102,7 +102,7 @@ export class ImageWriter {
     const padded = new Uint8Array(value.length + alignmentGap(value.length));
     padded.set(value);
     const seed = valueSeed(this.#headerCrc, position);
-    this.#valueCrcs.push(crc32c(padded, 0, padded.length, seed));
+    this.#valueCrcs.push(crc32(padded, 0, padded.length, seed));
     this.#values.append(padded);
   }
 

@@ -12,12 +12,12 @@
  *          56 zero 4 | 60 CRC u32 of the rest of the footer
  * ```
  *
- * Checksums are CRC-32C. Those of values start from the header's CRC and the value's place, so bytes
+ * Checksums are CRC-32. Those of values start from the header's CRC and the value's place, so bytes
  * of another file or of another place in this one do not pass. A failure names what is wrong; which
  * file it is, the caller adds.
  */
 import { assert } from '../base/assert.ts';
-import { crc32c } from '../base/crc32c.ts';
+import { crc32 } from '../base/crc32.ts';
 import { ensure } from '../base/failure.ts';
 import { type FailureCode } from '../base/failure-codes.ts';
 import { type FamilyTable } from '../base/key.ts';
@@ -66,7 +66,7 @@ export const LayerFooter = struct(
 
 /** Everything in a file starts at a multiple of this. */
 export const alignment = 8;
-const formatVersion = 1;
+const formatVersion = 2;
 
 /** What tells the two formats apart. */
 export interface LayerFormat {
@@ -123,8 +123,8 @@ export function buildHeader(format: LayerFormat, identity: LayerIdentity): Uint8
 
 /** The CRC a header carries: over all of it but the CRC itself. */
 export function headerCrcOf(header: Uint8Array): number {
-  const before = crc32c(header, 0, LayerHeader.crc.offset);
-  return crc32c(header, LayerHeader.size, header.length, before);
+  const before = crc32(header, 0, LayerHeader.crc.offset);
+  return crc32(header, LayerHeader.size, header.length, before);
 }
 
 export interface FooterParts extends LayerCounts {
@@ -146,8 +146,8 @@ export function buildFooter(format: LayerFormat, parts: FooterParts): Uint8Array
   LayerFooter.pages.set(view, 0, parts.pages);
   LayerFooter.values.set(view, 0, parts.values);
   LayerFooter.headerCrc.set(view, 0, parts.headerCrc);
-  LayerFooter.indexCrc.set(view, 0, crc32c(parts.index));
-  LayerFooter.crc.set(view, 0, crc32c(footer, 0, LayerFooter.crc.offset));
+  LayerFooter.indexCrc.set(view, 0, crc32(parts.index));
+  LayerFooter.crc.set(view, 0, crc32(footer, 0, LayerFooter.crc.offset));
   return footer;
 }
 
@@ -174,7 +174,7 @@ export function readFrame(format: LayerFormat, readAt: ReadAt, size: number): La
   );
   const index = aligned(readWhole(readAt, indexOffset, indexEnd - indexOffset));
   const expected = LayerFooter.indexCrc.get(view, 0);
-  const actual = crc32c(index);
+  const actual = crc32(index);
   ensure(expected === actual, 'layer_index_checksum_mismatch', { expected, actual });
   const checksum = LayerFooter.crc.get(view, 0);
   return {
@@ -228,7 +228,7 @@ function checkFooter(format: LayerFormat, footer: Uint8Array, size: number): voi
   const { view } = chunkOf(footer);
   checkMagic(format.footMagic, LayerFooter.magic.get(view, 0), 'layer_footer_missing');
   const expected = LayerFooter.crc.get(view, 0);
-  const actual = crc32c(footer, 0, LayerFooter.crc.offset);
+  const actual = crc32(footer, 0, LayerFooter.crc.offset);
   ensure(expected === actual, 'layer_footer_checksum_mismatch', { expected, actual });
   const fileSize = LayerFooter.fileSize.get(view, 0);
   ensure(fileSize === size, 'layer_size_wrong', { expected: fileSize, actual: size });

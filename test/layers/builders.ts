@@ -1,5 +1,5 @@
 /** Builders for layer tests: keys, values, files in memory, a seeded random generator, and a model. */
-import { crc32c } from '../../src/base/crc32c.ts';
+import { crc32 } from '../../src/base/crc32.ts';
 import { Failure } from '../../src/base/failure.ts';
 import { keyKinds, makeKey, type FamilyTable, type Key, type KeyKind } from '../../src/base/key.ts';
 import { lsn, type Lsn } from '../../src/base/lsn.ts';
@@ -137,8 +137,8 @@ export function withIndex(whole: Uint8Array, change: (index: Uint8Array) => void
   const view = new DataView(bytes.buffer);
   const index = bytes.subarray(LayerFooter.indexOffset.get(view, footerAt), footerAt);
   change(index);
-  LayerFooter.indexCrc.set(view, footerAt, crc32c(index));
-  const crc = crc32c(bytes, footerAt, footerAt + LayerFooter.crc.offset);
+  LayerFooter.indexCrc.set(view, footerAt, crc32(index));
+  const crc = crc32(bytes, footerAt, footerAt + LayerFooter.crc.offset);
   LayerFooter.crc.set(view, footerAt, crc);
   return bytes;
 }
