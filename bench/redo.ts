@@ -92,7 +92,8 @@ function replay(workload: Workload): Promise<readonly Figure[]> {
     const ingest_s = ingestAll(store, start, chunks);
     const redo_s = rebuildAll(store, keys);
     disk.freeze(store.map, store.ingestedLsn, start.lastRecordStart);
-    await disk.writeFrozen(store.map);
+    const frozen = store.map.frozen[0]!;
+    store.map.frozenWritten(frozen, await disk.writeDelta(frozen));
     const layer_s = rebuildAll(store, keys);
     const wal_mb = decode.bytes / mebibyte;
     const { name } = workload;
@@ -198,6 +199,7 @@ async function openStore(place: Place, name: string, path: string): Promise<Open
     ancestor: null,
     import: { path, startLsn, lastRecordStart },
     openLayerMax_bytes: Number.MAX_SAFE_INTEGER,
+    imagePagesMin: Number.MAX_SAFE_INTEGER,
     pageCache: allocatePageCache(mebibyte),
   };
   const disk = new TimelineDisk(options);

@@ -98,6 +98,12 @@ const settings = {
     max: 4 * gibibyte,
     doc: 'An open layer of this size is frozen and written out.',
   },
+  image_min_pages: {
+    default: 256,
+    min: 1,
+    max: 2 ** 32,
+    doc: 'Blocks in a row that a frozen layer rewrote heavily get an image when they are this many.',
+  },
   overlay_target_bytes: {
     default: 256 * mebibyte,
     min: 0,

@@ -147,7 +147,11 @@ function controlOptions(directory: string, config: Config): ControlOptions {
       trimSample_ms: config.trim_sample_ms,
       pageCache,
     },
-    timeline: { openLayerMax_bytes: config.open_layer_max_bytes, pageCache },
+    timeline: {
+      openLayerMax_bytes: config.open_layer_max_bytes,
+      imagePagesMin: config.image_min_pages,
+      pageCache,
+    },
   };
 }
 

@@ -71,8 +71,11 @@ export class LayerStore {
     };
   }
 
-  remove(name: string): void {
-    rmSync(join(this.folder, name), { force: true });
+  /** Removes every file but those named: finished by a host that died before it listed them. */
+  keepOnly(names: readonly string[]): void {
+    const kept = new Set(names);
+    for (const name of readdirSync(this.folder))
+      if (!kept.has(name)) rmSync(join(this.folder, name));
   }
 }
 

@@ -30,7 +30,7 @@ export interface LayerName {
 
 export interface LayerDescription extends LayerName {
   readonly name: string;
-  /** 0: a delta straight from an open layer. 1: what compaction or an import made. */
+  /** 0: a delta straight from an open layer. 1: a merged delta, or an image. */
   readonly level: 0 | 1;
   /** Bytes of the file. */
   readonly size: number;

@@ -55,6 +55,7 @@ async function open(t: TestContext): Promise<Scene> {
   const settings = {
     shared_buffers_bytes: 2 ** 20,
     open_layer_max_bytes: 262_144,
+    image_min_pages: 2,
     overlay_target_bytes: 0,
     trim_sample_ms: 50,
   };

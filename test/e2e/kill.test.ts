@@ -17,7 +17,8 @@ test(
   async (t) => {
     t.diagnostic(`STEMMA_SEED=${seed}`);
     const random = new SeededRandom(seed);
-    const host = await startTestHost(t, { settings: { open_layer_max_bytes: 262_144 } });
+    const settings = { open_layer_max_bytes: 262_144, image_min_pages: 2 };
+    const host = await startTestHost(t, { settings });
     const bank = new Bank(seed, () => host.connect());
     await bank.setUp();
     for (let round = 0; round < rounds; round += 1) {

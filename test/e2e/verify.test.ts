@@ -21,12 +21,16 @@ interface Report {
   readonly first: readonly string[];
 }
 
-/** A buffer pool of a quarter of the data, and every written page dropped as soon as it may be. */
+/**
+ * A buffer pool of a quarter of the data, every written page dropped as soon as it may be, and images
+ * of whatever a layer has much of.
+ */
 const eager = {
   shared_buffers_bytes: 2 ** 21,
   overlay_target_bytes: 0,
   trim_sample_ms: 50,
   open_layer_max_bytes: 2 ** 20,
+  image_min_pages: 2,
 };
 const load = { seed: 7, clients: 4, transactions: 150 };
 

@@ -1,12 +1,12 @@
-/** Compaction and garbage plans: what is rewritten, what is imaged, what may go. */
-import { deepEqual, equal, ok } from 'node:assert/strict';
+/** Compaction and garbage plans: what is merged, and what may go. */
+import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { FamilyTable } from '../../src/base/key.ts';
 import { lsn } from '../../src/base/lsn.ts';
 import {
   planCompaction,
-  type CompactionTask,
   type CompactionSettings,
+  type MergeTask,
 } from '../../src/layers/compaction.ts';
 import { planGarbage } from '../../src/layers/garbage.ts';
 import { keyBound, type KeyRange } from '../../src/layers/key-range.ts';
@@ -18,8 +18,6 @@ const settings: CompactionSettings = {
   level0Count: 4,
   mergeCountMax: 6,
   deltaSize: 5_000,
-  deltasPerKey: 3,
-  imageSize: 1e9,
 };
 
 function blocks(begin: number, end: number): KeyRange {
@@ -40,15 +38,10 @@ function image(at: number, keys: KeyRange, size = 1_000): LayerDescription {
 }
 
 /** A plan, with the names of layers replaced by their LSNs. */
-function shape(task: CompactionTask | null): unknown {
+function shape(task: MergeTask | null): unknown {
   if (task === null) return null;
-  if (task.kind === 'makeImages') return { range: blockNumbers(task.range), lsn: task.lsn };
   const { inputs, begin, end } = task;
   return { inputs: inputs.map((layer) => [layer.begin, layer.end]), begin, end };
-}
-
-function blockNumbers({ begin, end }: KeyRange): number[] {
-  return [begin.block, end.block];
 }
 
 test('compaction: few level 0 deltas are left alone', () => {
@@ -85,48 +78,6 @@ test('compaction: level 1 runs no larger than what is merged go along, larger on
     begin: 10,
     end: 60,
   });
-});
-
-test('compaction: an image is made where deltas pile up, and only there', () => {
-  const layers = [
-    level1(0, 10, blocks(0, 100)),
-    level1(10, 20, blocks(20, 60)),
-    level1(20, 30, blocks(40, 100)),
-    level1(30, 40, blocks(50, 55)),
-  ];
-
-  deepEqual(shape(planCompaction(layers, settings)), { range: [40, 60], lsn: 39 });
-});
-
-test('compaction: deltas under an image do not count, those that reach above it do', () => {
-  const keys = blocks(0, 100);
-  const deltas = [0, 10, 20].map((at) => level1(at, at + 10, keys));
-
-  equal(planCompaction([...deltas, image(9, keys)], settings), null);
-  ok(planCompaction([...deltas, image(8, keys)], settings) !== null);
-});
-
-test('compaction: keys are imaged together only while their files are not too large', () => {
-  const deltas = [0, 10, 20].flatMap((at) => [
-    level1(at, at + 10, blocks(0, 10)),
-    level1(at, at + 10, blocks(10, 20)),
-    level1(at, at + 10, blocks(20, 30)),
-  ]);
-
-  const small = planCompaction(deltas, { ...settings, imageSize: 6_000 });
-  const large = planCompaction(deltas, settings);
-
-  deepEqual(shape(small), { range: [0, 20], lsn: 29 });
-  deepEqual(shape(large), { range: [0, 30], lsn: 29 });
-});
-
-test('compaction: once its images are there, a plan is not made again', () => {
-  const keys = blocks(0, 100);
-  const deltas = [0, 10, 20].map((at) => level1(at, at + 10, keys));
-  const task = planCompaction(deltas, settings);
-  ok(task?.kind === 'makeImages');
-
-  equal(planCompaction([...deltas, image(task.lsn, task.range)], settings), null);
 });
 
 test('garbage: what images before the horizon hide may go', () => {

@@ -58,6 +58,7 @@ export class TimelineDisk {
   /** Opens every layer. Fails, `corrupt`, naming a file that is damaged. */
   load(manifest: Manifest): TimelineStore {
     const { id, number, major, ancestor, pageCache } = this.#options;
+    this.layers.keepOnly(manifest.layers.map(({ name }) => name));
     const begin = lsn(manifest.diskConsistentLsn + 1);
     const map = new LayerMap({
       families,
@@ -92,20 +93,22 @@ export class TimelineDisk {
     map.freeze(end, new OpenLayer({ families, pool: chunkPool, begin: lsn(end + 1) }));
   }
 
-  /** Writes every frozen layer, oldest first; each is in the manifest before the next is begun. */
-  async writeFrozen(map: LayerMap): Promise<void> {
-    for (;;) {
-      const layer = map.frozen.at(-1);
-      if (layer === undefined) return;
-      const description = layer.versionCount === 0 ? null : await this.#writeDelta(layer);
-      const manifest = this.#manifest!;
-      const layers = description === null ? manifest.layers : [...manifest.layers, description];
-      const diskConsistentLsn = lsn(layer.end! - 1);
-      const lastRecordStart = this.#lastRecordStarts.get(layer)!;
-      this.save({ ...manifest, layers, diskConsistentLsn, lastRecordStart });
-      const entry = description === null ? null : (this.#open(description) as DeltaEntry);
-      map.frozenWritten(layer, entry);
-    }
+  /** Makes a file of a frozen layer and lists it; null when the layer is empty. */
+  async writeDelta(layer: OpenLayer): Promise<DeltaEntry | null> {
+    const description = layer.versionCount === 0 ? null : await this.#writeDelta(layer);
+    const manifest = this.#manifest!;
+    const layers = description === null ? manifest.layers : [...manifest.layers, description];
+    const diskConsistentLsn = lsn(layer.end! - 1);
+    const lastRecordStart = this.#lastRecordStarts.get(layer)!;
+    this.save({ ...manifest, layers, diskConsistentLsn, lastRecordStart });
+    return description === null ? null : (this.#open(description) as DeltaEntry);
+  }
+
+  /** Lists a file that adds to what the manifest has, and opens it. */
+  list(description: LayerDescription): LayerEntry {
+    const manifest = this.#manifest!;
+    this.save({ ...manifest, layers: [...manifest.layers, description] });
+    return this.#open(description);
   }
 
   close(): void {

@@ -11,6 +11,7 @@ import { type Ask, type Tell } from '../../runtime/actor.ts';
 /** What every timeline is started with. */
 export interface TimelineSettings {
   readonly openLayerMax_bytes: number;
+  readonly imagePagesMin: number;
   readonly pageCache: SharedArrayBuffer;
 }
 
@@ -30,6 +31,8 @@ export interface TimelineOptions {
   readonly import: TimelineImport | null;
   /** An open layer of this size is frozen and written out. */
   readonly openLayerMax_bytes: number;
+  /** A frozen layer that rewrote at least so many consecutive blocks heavily gets an image of them. */
+  readonly imagePagesMin: number;
   /** Where rebuilt pages are kept for readers in other threads. */
   readonly pageCache: SharedArrayBuffer;
 }

@@ -23,6 +23,7 @@ import { type TimelineOptions } from './protocol.ts';
 import { isWhole, shelve, unshelve } from './shelf.ts';
 import { describeState } from './state.ts';
 import { type TimelineStore } from './store.ts';
+import { writeFrozen } from './write-layers.ts';
 import {
   type DescribeState,
   type DescribeTimeline,
@@ -292,13 +293,19 @@ function answerWait(context: Context<TimelineMessage>, state: State, asked: Wait
 
 /** Ends the open layer here and writes it beside everything else. */
 function freeze(context: Context<TimelineMessage>, state: State): void {
-  const { disk, store, lastRecordStart } = state;
+  const { disk, store, lastRecordStart, options } = state;
   if (store.map.open.versionCount === 0) return;
   disk.freeze(store.map, store.ingestedLsn, lastRecordStart);
-  state.writing = disk.writeFrozen(store.map).catch((error: unknown) => {
-    // The layer stays in memory and its WAL with the acceptors: the next freeze writes both.
-    context.log('error', 'timeline: a layer could not be written', { reason: String(error) });
-  });
+  const { imagePagesMin } = options;
+  state.writing = writeFrozen({ disk, store, imagePagesMin, onImagesFailed }).catch(
+    (error: unknown) => {
+      // The layer stays in memory and its WAL with the acceptors: the next freeze writes both.
+      context.log('error', 'timeline: a layer could not be written', { reason: String(error) });
+    },
+  );
+  function onImagesFailed(error: unknown): void {
+    context.log('warn', 'timeline: images could not be made', { reason: String(error) });
+  }
 }
 
 async function flush(context: Context<TimelineMessage>, state: State): Promise<void> {
