@@ -20,14 +20,14 @@ const damages: readonly Damage[] = [
   { what: 'a truncated control file', file: timelineFile('acceptor.control'), damage: halve },
   { what: 'flipped bits in WAL', file: walSegment, damage: flipEveryPage },
   { what: 'truncated WAL', file: walSegment, damage: halve },
-  { what: 'flipped bits in an image', file: layer(isImage), damage: flipEveryPage },
+  { what: 'flipped bits in an image', file: layer(isImage), damage: flipLayer },
   { what: 'a truncated image', file: layer(isImage), damage: halve },
-  { what: 'flipped bits in a delta', file: layer(isDelta), damage: flipEveryPage },
+  { what: 'flipped bits in a delta', file: layer(isDelta), damage: flipLayer },
   { what: 'a truncated delta', file: layer(isDelta), damage: halve },
 ];
 
 test('damage: files of a host that was killed', { timeout: 300_000 }, async (t) => {
-  const killed = await killedHost(t);
+  const killed = await killedHost(t, 256);
   for (const { what, file, damage } of damages) {
     await t.test(`damage: ${what} is refused by name`, async (each) => {
       const host = copyOf(each, killed);
@@ -45,33 +45,50 @@ test('damage: files of a host that was killed', { timeout: 300_000 }, async (t) 
 });
 
 /** A layer is opened by its index: that a block in it is damaged shows when the block is read. */
-const readers: readonly (Damage & { readonly database: string; readonly sql: string })[] = [
+interface DamagedBlocks extends Damage {
+  /** Of the host that was killed. */
+  readonly image_min_pages: 4 | 256;
+  readonly database: string;
+  readonly sql: string;
+}
+
+const readers: readonly DamagedBlocks[] = [
   {
     what: 'flipped bits in blocks of an image',
     file: layer(isImage),
     damage: flipBlocks,
+    image_min_pages: 256,
     database: 'template1',
     sql: 'select sum(length(prosrc)) from pg_proc',
+  },
+  {
+    what: 'flipped bits in blocks of an image of a frozen layer',
+    file: layer(isFrozenImage),
+    damage: flipBlocks,
+    image_min_pages: 4,
+    database: 'postgres',
+    sql: 'select sum(n), max(md5) from t',
   },
   {
     what: 'flipped bits in blocks of a delta',
     file: layer(isDelta),
     damage: flipBlocks,
+    image_min_pages: 256,
     database: 'postgres',
     sql: 'select sum(n), max(md5) from t',
   },
 ];
 
 test('damage: blocks of layers of a host that was killed', { timeout: 200_000 }, async (t) => {
-  const killed = await killedHost(t);
-  for (const { what, file, damage, database, sql } of readers) {
+  const killed = { 4: await killedHost(t, 4), 256: await killedHost(t, 256) };
+  for (const { what, file, damage, image_min_pages, database, sql } of readers) {
     await t.test(`damage: ${what} is not served`, async (each) => {
-      const host = copyOf(each, killed);
+      const host = copyOf(each, killed[image_min_pages]);
       const path = file(host.directory);
       damage(path);
       await host.start();
       await assert.rejects(ask(host, database, sql), Failure);
-      host.kill('SIGKILL');
+      host.kill('SIGINT'); // in order, so that it has said why
       const { stderr } = await host.ended;
       assert.match(stderr, /checksum mismatch/);
     });
@@ -96,9 +113,10 @@ function copyOf(t: TestContext, killed: TestHost): TestHost {
   return host;
 }
 
-/** Its folder has an image, a delta, and WAL that is in neither. */
-async function killedHost(t: TestContext): Promise<TestHost> {
-  const host = await startTestHost(t, { settings: { open_layer_max_bytes: 262_144 } });
+/** Its folder has an image or more, deltas, and WAL that is in none of them. */
+async function killedHost(t: TestContext, image_min_pages: number): Promise<TestHost> {
+  const settings = { open_layer_max_bytes: 262_144, image_min_pages };
+  const host = await startTestHost(t, { settings });
   const client = await host.connect();
   await client.query(`create table t as select n, md5(n::text) from generate_series(1, 30000) n`);
   await client.query('create index on t (n)');
@@ -138,6 +156,11 @@ function isImage(name: string): boolean {
   return /__[0-9A-F]{16}-[0-9]{8}$/.test(name);
 }
 
+/** Not the imported one, which has all keys. */
+function isFrozenImage(name: string): boolean {
+  return isImage(name) && !/^0{38}/.test(name);
+}
+
 function isDelta(name: string): boolean {
   return /__[0-9A-F]{16}-[0-9A-F]{16}-[0-9]{8}$/.test(name);
 }
@@ -158,7 +181,15 @@ function flipEveryPage(path: string): void {
   flipPages(path, statSync(path).size);
 }
 
-/** The same, but for the end of a layer, where its index is. */
+/** The same, and one bit of the footer, which always holds something. */
+function flipLayer(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 1]! ^= 1;
+  writeFileSync(path, bytes);
+  flipEveryPage(path);
+}
+
+/** Blocks only, not the end of a layer, where its index is. */
 function flipBlocks(path: string): void {
   flipPages(path, statSync(path).size >> 1);
 }
