@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes test/golden/layouts-<what>-<major>.txt: generate-layouts-redo.sh <btree|heap> <major> <include directory>...
+# Makes test/golden/layouts-<what>-<major>.txt: generate-layouts-redo.sh <heap, btree…> <major> <include directory>...
 # An unconfigured source's include directory needs one with a pg_config.h behind it.
 set -euo pipefail
 what=$1; major=$2; shift 2

@@ -7,7 +7,7 @@
 #include "access/nbtree.h"
 #include "access/nbtxlog.h"
 #include "commands/sequence.h"
-#undef printf
+#include "layouts-print.h"
 
 /* Fields renamed in 16. */
 #if PG_MAJOR < 16
@@ -17,10 +17,6 @@
 #define HORIZON snapshotConflictHorizon
 #define LOCATOR locator
 #endif
-
-#define FIELD(name, type, field) \
-	printf(name " %d %d\n", (int) offsetof(type, field), (int) sizeof(((type *) 0)->field))
-#define SIZE(name, size) printf(name " size %d\n", (int) (size))
 
 int
 main(void)

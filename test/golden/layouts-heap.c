@@ -5,7 +5,7 @@
 #include "postgres.h"
 #include "access/heapam_xlog.h"
 #include "access/htup_details.h"
-#undef printf
+#include "layouts-print.h"
 
 /* Fields renamed in 16. */
 #if PG_MAJOR < 16
@@ -22,10 +22,6 @@
 #else
 #define FREEZE_PLAN xlhp_freeze_plan
 #endif
-
-#define FIELD(name, type, field) \
-	printf(name " %d %d\n", (int) offsetof(type, field), (int) sizeof(((type *) 0)->field))
-#define SIZE(name, size) printf(name " size %d\n", (int) (size))
 
 int
 main(void)

@@ -1,0 +1,46 @@
+/**
+ * The structs declared for each resource manager against a C compiler's idea of them
+ * (test/golden/generate-layouts-redo.sh).
+ */
+import { deepEqual } from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { type Field } from '../../../src/base/struct.ts';
+import { majors } from '../../../src/postgres/major.ts';
+import * as btreeDedup from '../../../src/postgres/redo/btree-dedup.ts';
+import * as btreePage from '../../../src/postgres/redo/btree-page.ts';
+import * as btree from '../../../src/postgres/redo/btree.ts';
+import * as heapPrune from '../../../src/postgres/redo/heap-prune.ts';
+import * as heapTuple from '../../../src/postgres/redo/heap-tuple.ts';
+import * as heap from '../../../src/postgres/redo/heap.ts';
+import * as heap2 from '../../../src/postgres/redo/heap2.ts';
+import * as sequence from '../../../src/postgres/redo/sequence.ts';
+
+const btreeStructs = { ...btree, ...btreeDedup, ...btreePage, ...sequence };
+const heapStructs = { ...heap, ...heap2, ...heapPrune, ...heapTuple };
+
+/** By what the golden file and the C program are called after. */
+const declared: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  btree: btreeStructs,
+  heap: heapStructs,
+};
+
+for (const [what, structs] of Object.entries(declared))
+  for (const major of majors)
+    test(`layouts of ${what}: declared and compiled offsets and sizes agree in ${major}`, () => {
+      const file = new URL(`../../golden/layouts-${what}-${major}.txt`, import.meta.url);
+      const compiled = readFileSync(file, 'utf8').trimEnd().split('\n');
+
+      const ours = compiled.map((line) => declaredLine(structs, line.split(' ')[0]!));
+
+      deepEqual(ours, compiled);
+    });
+
+/** The declared struct or field, printed as the C program prints it. */
+function declaredLine(structs: Readonly<Record<string, unknown>>, name: string): string {
+  const [structName, fieldName] = name.split('.') as [string, string | undefined];
+  const struct = structs[structName] as Record<string, Field<unknown>> & { size: number };
+  if (fieldName === undefined) return `${name} size ${struct.size}`;
+  const { offset, size } = struct[fieldName]!;
+  return `${name} ${offset} ${size}`;
+}
