@@ -12,9 +12,21 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { asDiskFailure } from './disk.ts';
 
-/** Writes beside, syncs, renames over, syncs the folder. Durable when it returns. */
+/**
+ * Writes beside, syncs, renames over, syncs the folder. Durable when it returns. Fails with `disk_full`
+ * or `disk_failed`; then the file is the old one or, when only the last sync failed, the new one.
+ */
 export function replaceFile(path: string, content: Uint8Array): void {
+  try {
+    replace(path, content);
+  } catch (cause) {
+    throw asDiskFailure('replace', cause);
+  }
+}
+
+function replace(path: string, content: Uint8Array): void {
   const beside = `${path}.new`;
   const file = openSync(beside, 'w', 0o644);
   try {

@@ -107,7 +107,7 @@ export class RealDisk implements Disk {
     try {
       return action();
     } catch (cause) {
-      throw asFailure(operation, cause);
+      throw asDiskFailure(operation, cause);
     }
   }
 
@@ -212,7 +212,8 @@ export function replaceFile(disk: Disk, directory: string, name: string, bytes: 
   disk.syncDirectory(directory);
 }
 
-function asFailure(operation: string, cause: unknown): unknown {
+/** What a disk said, as a failure: `disk_full` or `disk_failed`. A failed assertion stays one. */
+export function asDiskFailure(operation: string, cause: unknown): unknown {
   if (cause instanceof AssertionFailed) return cause;
   const error = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
   const full = error === 'ENOSPC' || error === 'EDQUOT';
