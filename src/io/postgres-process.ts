@@ -46,9 +46,14 @@ export interface PostgresProcess {
 const logLinesKept = 40;
 /** How long the log is read on when the server has ended: a program it started may hold it open. */
 const logDrain_ms = 500;
+/** ENOSPC in words. */
+const noSpaceText = 'No space left on device';
 const readyLine = 'database system is ready to accept connections';
 
-/** Starts a server and waits until it accepts connections. Fails with `postgres_start_failed`. */
+/**
+ * Starts a server and waits until it accepts connections. Fails with `postgres_start_failed`, or
+ * `disk_full` when that is why.
+ */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresProcess> {
   const child = spawnAs(options.identity, join(options.home, 'bin', 'postgres'), [
     '-D',
@@ -67,6 +72,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresP
   if (outcome !== 'ready') {
     await kill();
     const reason = outcome === 'late' ? 'timeout' : 'exited';
+    const words = lastWords(log) ?? '';
+    if (words.includes(noSpaceText)) throw new Failure('disk_full', { operation: 'start', words });
     throw new Failure('postgres_start_failed', { reason, log: log.slice(-5).join(' | ') });
   }
   return {
@@ -80,6 +87,15 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresP
     },
     kill,
   };
+}
+
+/** The line of a server's log that says why it had to end: a panic, or no space; null without one. */
+export function lastWords(log: readonly string[]): string | null {
+  return (
+    log.findLast((line) => line.includes(' PANIC: ')) ??
+    log.findLast((line) => line.includes(noSpaceText)) ??
+    null
+  );
 }
 
 /** Makes a data directory. Fails with `initdb_failed`. */

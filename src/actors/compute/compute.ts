@@ -136,7 +136,6 @@ async function onResumeDue(context: Context<ComputeMessage>, state: State): Prom
     await begin(context, state);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    state.lastFailure = error.message;
     context.log('warn', 'compute: no Postgres', { reason: error.message });
     resumeLater(context, state);
   }
@@ -245,12 +244,14 @@ async function comeBack(
   reason: string,
 ): Promise<void> {
   state.lastFailure = reason;
-  context.log('warn', 'compute: Postgres ended', { branch: state.options.branch, reason });
   const lasted_ms = context.clock.monotonic_ms() - (state.run?.began_ms ?? 0);
   if (lasted_ms >= steadyRun_ms) state.failuresInARow = 0;
   try {
-    await discard(context, state);
+    const words = await discard(context, state);
+    if (words !== null && !reason.includes(words)) state.lastFailure = `${reason}: ${words}`;
   } finally {
+    const { options, lastFailure } = state;
+    context.log('warn', 'compute: Postgres ended', { branch: options.branch, reason: lastFailure });
     resumeLater(context, state);
   }
 }
@@ -264,16 +265,21 @@ function resumeLater(context: Context<ComputeMessage>, state: State): void {
 
 async function begin(context: Context<ComputeMessage>, state: State): Promise<Run> {
   state.runs += 1;
-  const run = await startRun(context, state.options, state.runs);
-  state.run = run;
-  context.after(state.options.trimSample_ms, { kind: 'sampleDue', run: run.number });
-  return run;
+  try {
+    const run = await startRun(context, state.options, state.runs);
+    state.run = run;
+    context.after(state.options.trimSample_ms, { kind: 'sampleDue', run: run.number });
+    return run;
+  } catch (error) {
+    if (error instanceof Failure) state.lastFailure = error.message;
+    throw error;
+  }
 }
 
-async function discard(context: Context<ComputeMessage>, state: State): Promise<void> {
+async function discard(context: Context<ComputeMessage>, state: State): Promise<string | null> {
   const { run } = state;
   state.run = null;
-  if (run !== null) await discardRun(context, state.options, run);
+  return run === null ? null : discardRun(context, state.options, run);
 }
 
 function connectionString({ address, port }: ComputeOptions): string {

@@ -4,15 +4,27 @@
  * The order is the point: elected first, so that nobody else can write; the log's end agreed; the
  * state at that end read from storage; a shutdown checkpoint appended there; the mount; Postgres.
  */
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync, chownSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '../../base/failure.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { makeReachable, reachableAs, unmountBelow, type ReachablePath } from '../../io/mounts.ts';
-import { writeSparse } from '../../io/sparse-file.ts';
+import {
+  ensureRoom,
+  makeFolder,
+  makeLink,
+  makeOwnedFile,
+  makeOwnedFolder,
+  removeFolder,
+  scratchExists,
+} from '../../io/scratch-directory.ts';
 import { abortFuse, unmountStale } from '../../io/fuse/device.ts';
 import { postgresHome } from '../../io/postgres-binaries.ts';
-import { killPostgresOf, startPostgres, type PostgresProcess } from '../../io/postgres-process.ts';
+import {
+  killPostgresOf,
+  lastWords,
+  startPostgres,
+  type PostgresProcess,
+} from '../../io/postgres-process.ts';
 import { connectPostgres, type PostgresClient } from '../../io/postgres-client.ts';
 import {
   replicationOriginsPath,
@@ -83,6 +95,8 @@ export async function startRun(
   number: number,
 ): Promise<Run> {
   await clearScratch(options);
+  makeFolder(options.folder);
+  ensureRoom(options.folder, options.segmentSize); // its WAL's: else a start only adds to the log
   const undo: (() => Promise<void> | void)[] = [];
   try {
     return await takeSteps(context, options, { number, undo });
@@ -125,20 +139,24 @@ async function undoAll(context: Context<ComputeMessage>, undo: Steps['undo']): P
   }
 }
 
-/** A hard end: whatever Postgres had not got acknowledged is lost, as in any crash. */
+/**
+ * A hard end: whatever Postgres had not got acknowledged is lost, as in any crash. Says why it had ended
+ * by itself, if it had.
+ */
 export async function discardRun(
   context: Context<ComputeMessage>,
   options: ComputeOptions,
   run: Run,
-): Promise<void> {
+): Promise<string | null> {
   run.sql.destroy(new Failure('compute_stopping', { run: run.number }));
-  await run.postgres.kill();
+  const { log } = await run.postgres.kill();
   await cleanUp(context, options, run);
+  return lastWords(log);
 }
 
 /** Whether a run was not ended: its actor, its thread or its host died. */
 export function hasLeftovers(options: ComputeOptions): boolean {
-  return existsSync(options.folder);
+  return scratchExists(options.folder);
 }
 
 /** Takes down what a run, or a predecessor that was killed, left behind. */
@@ -148,8 +166,8 @@ export async function clearScratch(options: ComputeOptions): Promise<void> {
   for (const folder of folders) await killPostgresOf(join(folder, 'data'));
   for (const folder of folders) await unmountStale(folder);
   for (const folder of [...folders, reachableAs(binariesName(options))]) unmountBelow(folder);
-  rmSync(options.folder, { recursive: true, force: true, maxRetries: 10 });
-  rmSync(socketDirectory(options), { recursive: true, force: true });
+  removeFolder(options.folder);
+  removeFolder(socketDirectory(options));
 }
 
 interface Steps {
@@ -176,7 +194,8 @@ async function takeSteps(
     startTimeout_ms: options.startTimeout_ms,
     unblock: () => abortFuse(places.mountPoint),
     onExit: ({ code, signal, log }) => {
-      const reason = `exit ${code ?? signal ?? '?'}: ${log.slice(-3).join(' | ')}`;
+      const words = lastWords(log) ?? log.slice(-3).join(' | ');
+      const reason = `exit ${code ?? signal ?? '?'}: ${words}`;
       context.tell(context.self, { kind: 'postgresExited', run: number, reason });
     },
   });
@@ -270,7 +289,6 @@ interface Places {
 
 function makePlaces(options: ComputeOptions, undo: Steps['undo']): Places {
   const { folder, major } = options;
-  mkdirSync(folder, { recursive: true, mode: 0o755 });
   const scratch = makeReachable(folder, options, scratchName(options));
   const home = makeReachable(postgresHome(major), options, binariesName(options));
   undo.push(() => {
@@ -285,11 +303,9 @@ function makePlaces(options: ComputeOptions, undo: Steps['undo']): Places {
     home: home.path,
     reachable: [scratch, home],
   };
-  mkdirSync(dirname(sockets), { recursive: true, mode: 0o755 });
-  for (const path of [places.data, places.mountPoint, places.upper, sockets]) {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    chownSync(path, options.uid, options.gid);
-  }
+  makeFolder(dirname(sockets));
+  for (const path of [places.data, places.mountPoint, places.upper, sockets])
+    makeOwnedFolder(path, options);
   return places;
 }
 
@@ -348,12 +364,11 @@ async function mount(
 
 /** Everything of the data directory that is not on the mount. */
 function layOut(options: ComputeOptions, places: Places, point: StartPoint): void {
-  const { uid, gid, major, address, port, sharedBuffers_bytes, maxConnections } = options;
+  const { major, address, port, sharedBuffers_bytes, maxConnections } = options;
   const { data, mountPoint, sockets: socketDirectory } = places;
-  for (const folder of localDirectories) ownedFolder(join(data, folder), options);
-  mkdirSync(join(data, refusedDirectory), { mode: 0o755 });
-  for (const folder of mountedDirectories)
-    symlinkSync(join(mountPoint, folder), join(data, folder));
+  for (const folder of localDirectories) makeOwnedFolder(join(data, folder), options);
+  makeFolder(join(data, refusedDirectory));
+  for (const folder of mountedDirectories) makeLink(join(data, folder), join(mountPoint, folder));
   const ours = { major, address, port, socketDirectory };
   const settings = { ...ours, sharedBuffers_bytes, maxConnections };
   const files: readonly (readonly [string, string | Uint8Array])[] = [
@@ -363,16 +378,10 @@ function layOut(options: ComputeOptions, places: Places, point: StartPoint): voi
     ['pg_ident.conf', ''],
     [replicationOriginsPath, writeReplicationOrigins(point.state.replicationOrigins)],
   ];
-  for (const [name, content] of files) {
-    const path = join(data, name);
-    writeFileSync(path, content, { mode: 0o600 });
-    chownSync(path, uid, gid);
-  }
-  for (const { name, bytes } of point.segments) {
-    const path = join(data, 'pg_wal', name);
-    writeSparse(path, bytes);
-    chownSync(path, uid, gid);
-  }
+  for (const [name, content] of files)
+    makeOwnedFile(join(data, name), Buffer.from(content), options);
+  for (const { name, bytes } of point.segments)
+    makeOwnedFile(join(data, 'pg_wal', name), bytes, options);
 }
 
 async function cleanUp(
@@ -389,11 +398,6 @@ async function cleanUp(
 
 function releaseAll(paths: readonly ReachablePath[]): void {
   for (const path of [...paths].reverse()) path.release();
-}
-
-function ownedFolder(path: string, { uid, gid }: ComputeOptions): void {
-  mkdirSync(path, { mode: 0o700 });
-  chownSync(path, uid, gid);
 }
 
 function binariesName({ folder }: ComputeOptions): string {

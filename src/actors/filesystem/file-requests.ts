@@ -11,10 +11,10 @@ import { transferMax_bytes } from '../../io/fuse/device.ts';
 import { InHeader, OutHeader, ReadIn, writeFromCache, WriteIn } from '../../io/fuse/protocol.ts';
 import {
   errnos,
+  errnoOf,
   errorReply,
   writeReplyHeader,
   writtenReply,
-  type Errno,
 } from '../../io/fuse/replies.ts';
 import { type BlockIo } from './block-io.ts';
 import {
@@ -147,14 +147,6 @@ export class FileRequests {
 function writeAll(fd: number, data: Uint8Array, position: number): void {
   for (let done = 0; done < data.length;)
     done += writeSync(fd, data, done, data.length - done, position + done);
-}
-
-/** What to answer: an errno that is known for its own sake, else EIO. */
-function errnoOf(error: unknown): Errno {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOSPC' || code === 'EFBIG') return errnos[code];
-  if (code === 'EDQUOT') return errnos.ENOSPC;
-  return errnos.EIO;
 }
 
 function errnoError(code: 'EIO' | 'EFBIG'): NodeJS.ErrnoException {

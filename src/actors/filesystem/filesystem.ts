@@ -10,10 +10,11 @@
  * Kernel requests about names come from the reader threads and are answered at once, between two
  * messages: they wait for nothing, and a trim under way must not hold them up.
  */
-import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { unreachable } from '../../base/assert.ts';
 import { abortFuse, mountFuse, unmountFuse, type FuseMount } from '../../io/fuse/device.ts';
+import { openNameless } from '../../io/scratch-directory.ts';
 import { type Context, defineActor } from '../../runtime/actor.ts';
 import { type ReaderNote } from './file-requests.ts';
 import { Inodes } from './inodes.ts';
@@ -48,7 +49,6 @@ interface State {
   readonly options: FilesystemOptions;
   readonly mount: FuseMount;
   readonly names: Names;
-  readonly slotFd: number;
   readonly readers: Readers;
   readonly trimmer: Trimmer;
   /** Who asked for a trim: they are answered when nothing is left to trim. */
@@ -69,29 +69,35 @@ async function start(context: FilesystemContext, options: FilesystemOptions): Pr
   const { clock } = context;
   const inodes = new Inodes({ state: shared, scratchDirectory, uid, gid, clock });
   const names: Names = { inodes, state: shared, scratchDirectory };
+  context.onEnd(() => {
+    inodes.close();
+  });
   populate(inodes, options.snapshot);
-  const slotFd = openSlotFile(scratchDirectory);
+  const slotFd = openNameless(join(scratchDirectory, 'slots')); // the upper layer's bytes
+  closeAtEnd(context, slotFd);
   const mount = await mountFuse(options.mountPoint, options.readAhead_bytes);
   const fuseFd = mount.fd;
+  closeAtEnd(context, fuseFd);
   const trimmer = new Trimmer({ state: shared, inodes, slotFd, fuseFd });
   const life = { over: false };
+  const readers = startReaders({
+    count: options.readers,
+    parts: { shared: shared.handle, fuseFd, slotFd, lower: options.lower },
+    onNote: (note) => {
+      onNote(context, { names, fuseFd }, note);
+    },
+    onEnd: (reader, reason) => {
+      if (!life.over) context.tell(context.self, { kind: 'readerEnded', reader, reason });
+    },
+  });
+  const idle = { waiting: [], trimming: false, failed: false };
+  const state: State = { options, mount, names, readers, trimmer, life, ...idle };
+  context.onEnd(() => takeDown(state));
   try {
-    const readers = await startReaders({
-      count: options.readers,
-      parts: { shared: shared.handle, fuseFd, slotFd, lower: options.lower },
-      onNote: (note) => {
-        onNote(context, { names, fuseFd }, note);
-      },
-      onEnd: (reader, reason) => {
-        if (!life.over) context.tell(context.self, { kind: 'readerEnded', reader, reason });
-      },
-    });
-    const idle = { waiting: [], trimming: false, failed: false };
-    const state: State = { options, mount, names, slotFd, readers, trimmer, life, ...idle };
-    context.onEnd(() => takeDown(state));
+    await readers.ready;
     return state;
   } catch (error) {
-    await unmountFuse(options.mountPoint);
+    await stop(context, state);
     throw error;
   }
 }
@@ -134,9 +140,12 @@ async function takeDown(state: State): Promise<void> {
   state.life.over = true; // readers end now because we say so
   await abortFuse(state.mount.mountPoint);
   await state.readers.ended;
-  state.names.inodes.close();
-  closeSync(state.slotFd);
-  closeSync(state.mount.fd);
+}
+
+function closeAtEnd(context: FilesystemContext, descriptor: number): void {
+  context.onEnd(() => {
+    closeSync(descriptor);
+  });
 }
 
 function onMarkWrites(context: FilesystemContext, { names }: State, message: MarkWrites): void {
@@ -194,7 +203,7 @@ async function onReaderEnded(
   state.failed = true;
   const { reader, reason } = message;
   if (reader >= 0) await abortFuse(state.mount.mountPoint); // else it lives, and answers EIO
-  reportFailure(context, state, `reader ${reader} ended: ${reason}`);
+  reportFailure(context, state, reader >= 0 ? `reader ${reader} ended: ${reason}` : reason);
 }
 
 /** Long enough for a process between two page copies; a trim is in no hurry. */
@@ -231,7 +240,11 @@ function onNote(context: FilesystemContext, target: NoteTarget, note: ReaderNote
       context.log('warn', 'a read from the lower layer failed', { reason: note.reason });
       return;
     case 'poisoned':
-      context.tell(context.self, { kind: 'readerEnded', reader: -1, reason: note.reason });
+      context.tell(context.self, {
+        kind: 'readerEnded',
+        reader: -1,
+        reason: `a delayed write was lost: ${note.reason}`,
+      });
       return;
     default:
       unreachable(note);
@@ -255,12 +268,4 @@ function reportFailure(context: FilesystemContext, state: State, reason: string)
   context.log('error', 'mount failed', { mountPoint, reason });
   if (owner !== null)
     context.tell(context.ref<MountFailed>(owner), { kind: 'mountFailed', mountPoint, reason });
-}
-
-/** The upper layer's bytes: a file without a name, so that it goes with the process. */
-function openSlotFile(directory: string): number {
-  const path = join(directory, 'slots');
-  const fd = openSync(path, 'wx+', 0o600);
-  unlinkSync(path);
-  return fd;
 }

@@ -5,11 +5,12 @@
  * Promise: an inode lives while a name or the kernel refers to it, and its number is not used for
  * another file under the same generation.
  */
-import { closeSync, ftruncateSync, fstatSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import { Failure } from '../../base/failure.ts';
 import { modeTypes, type FileAttributes } from '../../io/fuse/replies.ts';
+import { openNameless, resizeFile, writeWhole } from '../../io/scratch-directory.ts';
 import { type Clock } from '../../runtime/actor.ts';
 import { dropBlocks, freeMap } from './block-map.ts';
 import { parseBlockFile, type BlockFile } from './file-names.ts';
@@ -92,7 +93,7 @@ export class Inodes {
     return inode;
   }
 
-  /** A new empty file: of blocks when its path says so, else a plain one. */
+  /** A new empty file: of blocks when its path says so, else a plain one. Fails with `disk_full`. */
   makeFile(parent: Inode, name: string, mode: number): Inode {
     const path = childPath(parent, name);
     const blockFile = parseBlockFile(path);
@@ -112,9 +113,9 @@ export class Inodes {
     return inode;
   }
 
-  /** Writes a plain file's first content. */
+  /** Writes a plain file's first content. Fails with `disk_full`. */
   fillPlain(inode: Inode, bytes: Uint8Array): void {
-    writeSync(this.#fd(inode), bytes, 0, bytes.length, 0);
+    writeWhole(this.#fd(inode), bytes, 0);
   }
 
   link(parent: Inode, name: string, inode: Inode): void {
@@ -160,7 +161,7 @@ export class Inodes {
   /** Makes a file this long: what is beyond is gone, what is new is zeros. */
   resize(inode: Inode, size: number): void {
     if (inode.blockFile === null) {
-      ftruncateSync(this.#fd(inode), size);
+      resizeFile(this.#fd(inode), size);
       return;
     }
     const at = this.#state.inodeAt(inode.number);
@@ -226,10 +227,13 @@ export class Inodes {
   /** A plain file is an open local file without a name. */
   #definePlain(inode: Inode): void {
     const name = `${inode.number}.${inode.generation}`;
-    const path = join(this.#options.scratchDirectory, name);
-    const fd = openSync(path, 'wx+', 0o600);
-    unlinkSync(path);
-    this.#state.defineInode(inode.number, { kind: inodeKinds.plainFile, fd });
+    try {
+      const fd = openNameless(join(this.#options.scratchDirectory, name));
+      this.#state.defineInode(inode.number, { kind: inodeKinds.plainFile, fd });
+    } catch (error) {
+      this.#remove(inode);
+      throw error;
+    }
   }
 
   #fd(inode: Inode): number {
@@ -243,6 +247,10 @@ export class Inodes {
       else this.#dropBlocks(inode.number, 0);
     }
     freeMap(this.#state, inode.number);
+    this.#remove(inode);
+  }
+
+  #remove(inode: Inode): void {
     this.#state.defineInode(inode.number, { kind: inodeKinds.free });
     this.#byNumber.delete(inode.number);
     this.#freeNumbers.push(inode.number);

@@ -5,6 +5,7 @@
  * and directories, renames and removes them; it never links, and its symbolic links lie elsewhere.
  */
 import { statfsSync } from 'node:fs';
+import { Failure } from '../../base/failure.ts';
 import {
   BatchForgetIn,
   CreateIn,
@@ -28,6 +29,7 @@ import {
   createdReply,
   DirectoryReply,
   entryReply,
+  errnoOf,
   errnos,
   errorReply,
   missingEntryReply,
@@ -91,7 +93,12 @@ export function answerRequest(names: Names, bytes: Uint8Array): DataView | null 
   const answer = operationTable[operation];
   if (answer === undefined) return errorReply(unique, errnos.ENOSYS);
   if (inode === null) return errorReply(unique, errnos.ENOENT);
-  return answer(names, request, inode);
+  try {
+    return answer(names, request, inode);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return errorReply(unique, errnoOf(error)); // the disk below is full, or has failed
+  }
 }
 
 function onLookup(_names: Names, request: Request, parent: Inode): DataView {

@@ -17,20 +17,21 @@ export interface ReadersOptions {
 }
 
 export interface Readers {
+  /** Resolves when all of them serve. */
+  readonly ready: Promise<void>;
   /** Settles when every thread has ended; the mount must be gone. */
   readonly ended: Promise<void>;
 }
 
 const entry = new URL('./reader-thread.ts', import.meta.url);
 
-/** Resolves when all of them serve. */
-export async function startReaders(options: ReadersOptions): Promise<Readers> {
+export function startReaders(options: ReadersOptions): Readers {
   const started = Array.from({ length: options.count }, (_, reader) =>
     startReader(options, reader),
   );
   const ended = Promise.all(started.map((one) => one.ended)).then(() => undefined);
-  await Promise.all(started.map((one) => one.ready));
-  return { ended };
+  const ready = Promise.all(started.map((one) => one.ready)).then(() => undefined);
+  return { ready, ended };
 }
 
 interface Reader {

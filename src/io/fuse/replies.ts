@@ -34,6 +34,21 @@ export const errnos = {
 } as const;
 export type Errno = (typeof errnos)[keyof typeof errnos];
 
+/** Codes of errors and failures that are answered for their own sake. */
+const errnoByCode: Readonly<Record<string, Errno>> = {
+  ENOSPC: errnos.ENOSPC,
+  EDQUOT: errnos.ENOSPC,
+  EFBIG: errnos.EFBIG,
+  disk_full: errnos.ENOSPC,
+  filesystem_upper_full: errnos.ENOSPC,
+};
+
+/** What to answer when an error came up: what it says if that is known, else EIO. */
+export function errnoOf(error: unknown): Errno {
+  const { code } = error as { readonly code?: string };
+  return errnoByCode[code ?? ''] ?? errnos.EIO;
+}
+
 /**
  * The kernel's caches are authoritative: a mount has one writer, the kernel itself. So names and
  * attributes are valid for as long as the protocol can say.

@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { lsn } from '../../../src/base/lsn.ts';
 import { type SampleTaken } from '../../../src/actors/filesystem/protocol.ts';
+import { mountTemporary } from '../../io/temporary-disk.ts';
 import { mounted, type Mounted } from './mounted.ts';
 import { patternPage } from './pattern-lower.ts';
 
@@ -197,6 +198,32 @@ test('filesystem: a delayed write that finds no room fails the mount, and every 
   } finally {
     await mount.remove();
   }
+});
+
+test('filesystem: a scratch disk without room refuses new files, and the mount goes on', async (t) => {
+  // places for the folder, the scratch folder in it, and the slot file
+  const disk = mountTemporary(t, 'nr_inodes=3');
+  const mount = await mounted({ scratchDirectory: join(disk, 'scratch') });
+  try {
+    const path = join(mount.mountPoint, 'pg_twophase/0000000000000001');
+
+    await rejects(writeFile(path, 'prepared'), { code: 'ENOSPC' });
+
+    deepEqual(await readdir(join(mount.mountPoint, 'pg_twophase')), []);
+    deepEqual(mount.told, []);
+  } finally {
+    await mount.remove();
+  }
+});
+
+test('filesystem: a scratch disk that holds the first files in part is a full disk', async (t) => {
+  const disk = mountTemporary(t, 'size=8192');
+  const files = [{ path: 'base/5/pg_internal.init', bytes: new Uint8Array(3 * 4_096).fill(1) }];
+  const lower = { databases: [5], relations: [], slruSegments: [], floor: lsn(1) };
+
+  const start = mounted({ scratchDirectory: join(disk, 'scratch'), snapshot: { ...lower, files } });
+
+  await rejects(start, { code: 'disk_full' });
 });
 
 test('filesystem: extending beyond the upper layer is refused at once', async () => {

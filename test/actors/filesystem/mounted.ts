@@ -101,7 +101,12 @@ class Kernel {
   readonly #releases: (() => Promise<void> | void)[] = [];
 
   async start(options: FilesystemOptions): Promise<void> {
-    this.#state = await filesystem.start(this.#context, options);
+    try {
+      this.#state = await filesystem.start(this.#context, options);
+    } catch (error) {
+      await this.#release();
+      throw error;
+    }
   }
 
   deliver(message: FilesystemMessage): void {
@@ -131,8 +136,12 @@ class Kernel {
     const state = this.#state;
     this.#state = null;
     if (state !== null) await filesystem.stop(this.#context, state);
-    for (const release of this.#releases.toReversed()) await release();
+    await this.#release();
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  async #release(): Promise<void> {
+    for (const release of this.#releases.splice(0).toReversed()) await release();
   }
 
   readonly #context: Context<FilesystemMessage> = {
