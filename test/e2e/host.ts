@@ -40,6 +40,7 @@ export interface Endpoint {
   readonly connectionString: string | null;
   readonly pid: number | null;
   readonly restarts: number;
+  readonly lastFailure: string | null;
 }
 
 /** How a host ended: its exit code, and everything it printed. */
