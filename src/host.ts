@@ -54,9 +54,9 @@ export async function runHost(options: HostOptions): Promise<void> {
 
 /** Fails with what opening the folder, starting a thread or starting Postgres fails with. */
 export async function startHost(options: HostOptions): Promise<Host> {
-  const { directory, config } = options;
+  const { config } = options;
   if (process.getuid?.() !== 0) throw new Failure('not_root', { needed: 'to mount a file system' });
-  openHostDirectory(directory);
+  const directory = openHostDirectory(options.directory);
   let runtime: Runtime | null = null;
   try {
     await unmountStale(directory);

@@ -9,7 +9,15 @@
  * A host that was killed leaves host.json behind: its pid is dead, or belongs to another process
  * (told by the start time of the process, /proc/<pid>/stat field 22), so the folder is free.
  */
-import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { ensure, Failure } from '../base/failure.ts';
 import { findProcess } from './processes.ts';
@@ -26,13 +34,15 @@ export interface HostAddress {
 
 /**
  * Opens `directory` for this process, making it when it is not there. Fails with
- * `data_directory_in_use`, `data_directory_version` or `data_directory_unusable`.
+ * `data_directory_in_use`, `data_directory_version` or `data_directory_unusable`. Returns its path
+ * without symbolic links, which is how the kernel lists what is mounted below it.
  */
-export function openHostDirectory(directory: string): void {
+export function openHostDirectory(directory: string): string {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o755 });
     checkVersion(directory);
     claim(directory);
+    return realpathSync(directory);
   } catch (cause) {
     if (cause instanceof Failure) throw cause;
     throw new Failure('data_directory_unusable', { directory, reason: String(cause) }, cause);

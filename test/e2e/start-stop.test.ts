@@ -1,9 +1,12 @@
 /** A host from its first start to its stop, and what the next one finds. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { mountsBelow } from '../../src/io/mounts.ts';
 import { processesOf, startTestHost } from './host.ts';
+import { clearFolder } from './leftovers.ts';
 
 const limits = { timeout: 120_000 };
 
@@ -32,6 +35,23 @@ test('host: SIGINT ends it with code 0 and leaves no mount and no process', limi
   assert.deepEqual(processesOf(host.directory), []);
   assert.ok(!existsSync(`/proc/${pid!}`), 'Postgres is gone');
   assert.deepEqual(readdirSync(join(host.directory, 'computes')), []);
+});
+
+test('host: a data directory may be named by a symbolic link', limits, async (t) => {
+  const place = mkdtempSync(join(tmpdir(), 'stemma-e2e-place-'));
+  t.after(() => clearFolder(place));
+  chmodSync(place, 0o755);
+  mkdirSync(join(place, 'folder'));
+  symlinkSync(join(place, 'folder'), join(place, 'link'));
+
+  const host = await startTestHost(t, { directory: join(place, 'link/data') });
+
+  const { state } = await host.endpoint('main');
+  assert.equal(state, 'running');
+  assert.equal(mountsBelow(place).length, 1);
+  const { code, stderr } = await host.stop();
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(mountsBelow(place), []);
 });
 
 test('host: a second start finds the data of the first', limits, async (t) => {
