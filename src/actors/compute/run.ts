@@ -86,6 +86,8 @@ const electionTimeout_ms = 10_000;
 const ingestTimeout_ms = 600_000;
 const limits = { timeout_ms: 60_000 };
 const connectTimeout_ms = 5_000;
+/** With less, a Postgres would end soon: its start would only have added to the log. */
+const roomToStart_bytes = 16 * 2 ** 20;
 const readAhead_bytes = 4 * 2 ** 20;
 
 /** Fails with what any step fails with, after undoing the steps before it. */
@@ -96,7 +98,7 @@ export async function startRun(
 ): Promise<Run> {
   await clearScratch(options);
   makeFolder(options.folder);
-  ensureRoom(options.folder, options.segmentSize); // its WAL's: else a start only adds to the log
+  ensureRoom(options.folder, roomToStart_bytes);
   const undo: (() => Promise<void> | void)[] = [];
   try {
     return await takeSteps(context, options, { number, undo });
