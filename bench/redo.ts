@@ -2,7 +2,7 @@
  * How fast is WAL taken in, and made into pages, on one thread? Beside Postgres's recovery from a
  * crash with the same WAL. Time is that of the CPU, so that a busy machine changes it little.
  */
-import { cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspectDirectory } from '../src/actors/control/imported-directory.ts';
 import { TimelineDisk } from '../src/actors/timeline/disk.ts';
@@ -11,18 +11,20 @@ import { families } from '../src/actors/timeline/shelf.ts';
 import { type TimelineStore } from '../src/actors/timeline/store.ts';
 import { keyKinds, makeKey, type Key } from '../src/base/key.ts';
 import { defaultConfig } from '../src/config.ts';
+import { VersionReader } from '../src/layers/read-versions.ts';
+import { VersionList } from '../src/layers/version-list.ts';
 import { Ingest } from '../src/postgres/ingest/ingest.ts';
 import { ensureMajor } from '../src/postgres/major.ts';
 import { pageSize } from '../src/postgres/page.ts';
-import { segmentName, segmentNumber, segmentOffset } from '../src/postgres/wal-page.ts';
-import { WalReader } from '../src/postgres/wal-reader.ts';
-import { decodeRecord, WalRecord } from '../src/postgres/wal-record.ts';
+import { type WalRecord } from '../src/postgres/wal-record.ts';
 import { allocatePageCache } from '../src/runtime/page-cache.ts';
-import { figure, type Figure, type Report, type Size } from './harness.ts';
+import { figure, median, type Figure, type Goal, type Report, type Size } from './harness.ts';
 import { driverFor, prepareLoad, runLoad } from './load.ts';
 import { LocalPostgres, type Settings } from './local-postgres.ts';
 import { inPlace, type Place } from './place.ts';
+import { replayInProcess, replayOnThread, type Replayed, type ReplayTask } from './replay.ts';
 import { sql, type Server } from './server.ts';
+import { forEachRecord, readWal, stopwatch, type Start } from './wal.ts';
 
 const mebibyte = 2 ** 20;
 const major = ensureMajor(defaultConfig.postgres_major);
@@ -47,6 +49,12 @@ interface Crashed {
 /** Makes the WAL: many short transactions, or one that inserts a lot. */
 type Work = (place: Place, server: Server) => Promise<unknown>;
 
+type Speed = Pick<Figure, 'unit' | 'peer' | 'note'>;
+
+const fewRecordsCount = 8;
+/** A process that streams keeps one page of so many: the others only pass through the decoder. */
+const keptShare = 16;
+
 interface Workload {
   readonly name: string;
   readonly scale: number;
@@ -57,6 +65,7 @@ export async function measureRedo(size: Size): Promise<Report> {
   const seconds = size === 'full' ? 20 : 0.3;
   const scale = size === 'full' ? 10 : 1;
   const rows = size === 'full' ? 2_000_000 : 10_000;
+  const streamed_mb = size === 'full' ? 1_024 : 0;
   const load = { script: 'tpcb', clients: 4, scale, seconds } as const;
   const insert = `insert into commits (text) select 'row ' || i from generate_series(1, ${rows}) i`;
   const workloads: readonly Workload[] = [
@@ -64,11 +73,11 @@ export async function measureRedo(size: Size): Promise<Report> {
     { name: 'bulk insert', scale: 1, work: (_, server) => sql(server, insert) },
   ];
   const figures: Figure[] = [];
-  for (const workload of workloads) figures.push(...(await replay(workload)));
+  for (const workload of workloads) figures.push(...(await measureWorkload(workload, streamed_mb)));
   return {
-    question: 'WAL taken in and made into pages, on one thread',
+    question: 'WAL taken in and made into pages',
     settings: {
-      time: 'of CPU, one thread, warm',
+      time: 'of CPU, of one thread, or of the slower of two; warm',
       pages: 'in the order of their keys',
       driver: driverFor(seconds),
       scale,
@@ -79,46 +88,138 @@ export async function measureRedo(size: Size): Promise<Report> {
   };
 }
 
-function replay(workload: Workload): Promise<readonly Figure[]> {
+/** What one thread makes of the log, two threads, and a process that sees much of it. */
+function measureWorkload(workload: Workload, streamed_mb: number): Promise<readonly Figure[]> {
   return inPlace(async (place) => {
     const { local, before } = await crash(place, workload);
     const start = inspectDirectory(before);
-    const chunks = [...readWal(local.directory, start)];
-    const recovered_s = await recover(local);
-    const { disk, store } = await openStore(place, 'measured', before);
-    const keys = touchedKeys(start, chunks);
-    await warmUp(place, before, { start, chunks, keys });
-    const decode = decodeAll(start, chunks, null);
-    const ingest_s = ingestAll(store, start, chunks);
-    const redo_s = rebuildAll(store, keys);
-    disk.freeze(store.map, store.ingestedLsn, start.lastRecordStart);
-    const frozen = store.map.frozen[0]!;
-    store.map.frozenWritten(frozen, await disk.writeDelta(frozen));
-    const layer_s = rebuildAll(store, keys);
-    const wal_mb = decode.bytes / mebibyte;
-    const { name } = workload;
-    const amount = `${wal_mb.toFixed(1)} MB, ${decode.records} records, ${keys.length} pages`;
-    const mb = { unit: 'MB/s', peer: null };
-    const perSecond = { unit: 'pages/s', peer: null };
-    return [
-      figure({ ...mb, what: `${name}: decode`, host: wal_mb / decode.seconds, note: amount }),
-      figure({ ...mb, what: `${name}: decode and ingest`, host: wal_mb / ingest_s }),
+    const wal: Wal = { start, chunks: [...readWal(local.directory, start)], before };
+    const wal_mb = decodeAll(wal, null).bytes / mebibyte;
+    const files = { before, after: local.directory };
+    const inMemory_s = await replayOnThreads(files, 1);
+    const onTwo_s = await replayOnThreads(files, 2);
+    const rounds = Math.max(2, Math.ceil(streamed_mb / wal_mb));
+    const streamed = replayInProcess({ ...files, share: { index: 0, of: keptShare }, rounds });
+    const recovered_s = await recover(local); // which takes the log away
+    const peer = recovered_s === null ? null : wal_mb / recovered_s;
+    const mb: Speed = {
+      unit: 'MB/s',
+      peer,
+      note: peer === null ? 'recovery was too short to be timed' : '',
+    };
+    const figures = [
+      ...(await measureStore(place, wal, mb)),
       figure({
-        what: `${name}: decode, ingest, all pages once`,
-        unit: 'MB/s',
-        host: wal_mb / (ingest_s + redo_s),
-        peer: recovered_s === null ? null : wal_mb / recovered_s,
-        goal: { of: 'host', bound: 'min', value: 60 },
-        note: recovered_s === null ? 'recovery was too short to be timed' : '',
+        ...mb,
+        what: 'decode, redo in memory',
+        host: wal_mb / inMemory_s,
+        goal: { of: 'ratio', bound: 'min', value: 0.35 },
       }),
-      figure({ ...perSecond, what: `${name}: pages from memory`, host: keys.length / redo_s }),
       figure({
-        ...perSecond,
-        what: `${name}: pages from a layer file`,
-        host: keys.length / layer_s,
+        ...mb,
+        what: 'the same on two threads',
+        host: wal_mb / onTwo_s,
+        goal: { of: 'ratio', bound: 'min', value: 0.6 },
       }),
+      ...memoryFigures(streamed),
     ];
+    return figures.map((one) => ({ ...one, what: `${workload.name}: ${one.what}` }));
   });
+}
+
+/** What a timeline makes of it: taken in, then every page it changed rebuilt once. */
+async function measureStore(place: Place, wal: Wal, mb: Speed): Promise<readonly Figure[]> {
+  const { disk, store } = await openStore(place, 'measured', wal.before);
+  const keys = touchedKeys(wal);
+  await warmUp(place, wal, keys);
+  const decode = decodeAll(wal, null);
+  const ingest_s = ingestAll(store, wal);
+  const redo_s = rebuildAll(store, keys);
+  const few = fewRecords(store, keys);
+  const few_us = few.map((key) => rebuilt_us(store, key));
+  disk.freeze(store.map, store.ingestedLsn, wal.start.lastRecordStart);
+  const frozen = store.map.frozen[0]!;
+  store.map.frozenWritten(frozen, await disk.writeDelta(frozen));
+  const layer_s = rebuildAll(store, keys);
+  const wal_mb = decode.bytes / mebibyte;
+  const alone = { unit: 'MB/s', peer: null };
+  const pages = { unit: 'pages/s', peer: null };
+  return [
+    figure({
+      ...alone,
+      what: 'decode',
+      host: wal_mb / decode.seconds,
+      goal: atLeast(300),
+      note: `${wal_mb.toFixed(1)} MB, ${decode.records} records, ${keys.length} pages`,
+    }),
+    figure({ ...alone, what: 'decode and ingest', host: wal_mb / ingest_s }),
+    figure({
+      ...mb,
+      what: 'decode, ingest, all pages once',
+      host: wal_mb / (ingest_s + redo_s),
+      goal: atLeast(60),
+    }),
+    figure({ ...pages, what: 'pages from memory', host: keys.length / redo_s }),
+    figure({ ...pages, what: 'pages from a layer file', host: keys.length / layer_s }),
+    ...(few.length === 0 ? [] : [fewFigure(few_us)]),
+  ];
+}
+
+function atLeast(value: number): Goal {
+  return { of: 'host', bound: 'min', value };
+}
+
+function fewFigure(few_us: readonly number[]): Figure {
+  return figure({
+    what: `page from an image and ${fewRecordsCount} records, p50`,
+    unit: 'us',
+    host: median(few_us),
+    peer: null,
+    goal: { of: 'host', bound: 'max', value: 15 },
+    note: `of ${few_us.length}, by the clock`,
+  });
+}
+
+/** Pages with an image and so many records on it. */
+function fewRecords(store: TimelineStore, keys: readonly Key[]): readonly Key[] {
+  const reader = new VersionReader();
+  const versions = new VersionList();
+  return keys.filter((key) => {
+    reader.collect(store.map, key, store.ingestedLsn, versions);
+    return versions.count === fewRecordsCount + 1 && versions.isPage(fewRecordsCount);
+  });
+}
+
+function rebuilt_us(store: TimelineStore, key: Key): number {
+  const page = new Uint8Array(pageSize);
+  const began_ms = performance.now();
+  store.readPage(key, store.ingestedLsn, page);
+  return (performance.now() - began_ms) * 1_000;
+}
+
+function memoryFigures({ bytes, pages, resident_bytes: [settled, last] }: Replayed): Figure[] {
+  const mb = { unit: 'MB', peer: null };
+  const note = `${Math.round(bytes / mebibyte)} MB of WAL, ${pages} pages kept`;
+  return [
+    figure({
+      ...mb,
+      what: 'resident while it streams',
+      host: last / mebibyte,
+      goal: { of: 'host', bound: 'max', value: 150 },
+      note,
+    }),
+    figure({ ...mb, what: 'more than after twice', host: (last - settled) / mebibyte }),
+  ];
+}
+
+/** CPU seconds of the slower of so many threads, each with its share of the pages. */
+async function replayOnThreads(
+  files: Pick<ReplayTask, 'before' | 'after'>,
+  of: number,
+): Promise<number> {
+  const shares = Array.from({ length: of }, (_, index) => ({ index, of }));
+  const tasks = shares.map((share) => replayOnThread({ ...files, share, rounds: 2 }));
+  return Math.max(...(await Promise.all(tasks)).map(({ seconds }) => seconds));
 }
 
 async function crash(place: Place, { scale, work }: Workload): Promise<Crashed> {
@@ -144,39 +245,22 @@ async function recover(local: LocalPostgres): Promise<number | null> {
   return seconds === 0 ? null : seconds;
 }
 
-type Start = ReturnType<typeof inspectDirectory>;
-
-/** From where the copy's log ends, a segment at a time. */
-function* readWal(directory: string, { startLsn, segment_bytes }: Start): Generator<Uint8Array> {
-  let number = segmentNumber(startLsn, segment_bytes);
-  let skip = segmentOffset(startLsn, segment_bytes);
-  for (; ; number += 1, skip = 0) {
-    const path = join(directory, 'pg_wal', segmentName(number, segment_bytes));
-    let bytes: Uint8Array;
-    try {
-      bytes = readFileSync(path);
-    } catch {
-      return; // the last segment there is
-    }
-    yield bytes.subarray(skip);
-  }
-}
-
 interface Opened {
   readonly disk: TimelineDisk;
   readonly store: TimelineStore;
 }
 
+/** A log, and the directory as it was where the log begins. */
 interface Wal {
   readonly start: Start;
   readonly chunks: readonly Uint8Array[];
-  readonly keys: readonly Key[];
+  readonly before: string;
 }
 
 /** All of it once, elsewhere: a page server runs for weeks, and Postgres comes compiled. */
-async function warmUp(place: Place, before: string, { start, chunks, keys }: Wal): Promise<void> {
-  const { store } = await openStore(place, 'warm', before);
-  ingestAll(store, start, chunks);
+async function warmUp(place: Place, wal: Wal, keys: readonly Key[]): Promise<void> {
+  const { store } = await openStore(place, 'warm', wal.before);
+  ingestAll(store, wal);
   rebuildAll(store, keys);
 }
 
@@ -229,7 +313,7 @@ interface Decoded {
 }
 
 /** Decodes everything; notes the pages of relations that records name in `keys`, if given. */
-function decodeAll(start: Start, chunks: readonly Uint8Array[], keys: Set<Key> | null): Decoded {
+function decodeAll({ start, chunks }: Wal, keys: Set<Key> | null): Decoded {
   const used = stopwatch();
   let records = 0;
   const end = forEachRecord(start, chunks, (record) => {
@@ -240,9 +324,9 @@ function decodeAll(start: Start, chunks: readonly Uint8Array[], keys: Set<Key> |
 }
 
 /** Pages of relations that records name, in the order in which images of them are made. */
-function touchedKeys(start: Start, chunks: readonly Uint8Array[]): readonly Key[] {
+function touchedKeys(wal: Wal): readonly Key[] {
   const keys = new Set<Key>();
-  decodeAll(start, chunks, keys);
+  decodeAll(wal, keys);
   return [...keys].sort((a, b) => families.compare(a, b));
 }
 
@@ -255,7 +339,7 @@ function noteKeys(record: WalRecord, keys: Set<Key>): void {
   }
 }
 
-function ingestAll(store: TimelineStore, start: Start, chunks: readonly Uint8Array[]): number {
+function ingestAll(store: TimelineStore, { start, chunks }: Wal): number {
   const ingest = new Ingest(major, store);
   const used = stopwatch();
   store.ingestedLsn = forEachRecord(start, chunks, (record) => {
@@ -269,43 +353,4 @@ function rebuildAll(store: TimelineStore, keys: readonly Key[]): number {
   const used = stopwatch();
   for (const key of keys) store.readPage(key, store.ingestedLsn, page);
   return used();
-}
-
-/** The end of the last record. */
-function forEachRecord(
-  { startLsn, lastRecordStart, segment_bytes: segmentSize }: Start,
-  chunks: readonly Uint8Array[],
-  visit: (record: WalRecord) => void,
-): Start['startLsn'] {
-  const options = { major, segmentSize, previous: lastRecordStart, trusted: true };
-  const reader = new WalReader(startLsn, options);
-  const record = new WalRecord();
-  let end = startLsn;
-  for (const chunk of chunks) {
-    reader.push(chunk);
-    while (reader.next(record)) {
-      decodeRecord(record, major);
-      visit(record);
-      end = reader.recordEnd;
-    }
-  }
-  return end;
-}
-
-/**
- * Seconds of CPU this thread uses from now on. The kernel counts them in ticks: work that is over
- * within one is told by the clock instead.
- */
-function stopwatch(): () => number {
-  const began_ms = performance.now();
-  const before = used_s();
-  return () => {
-    const cpu_s = used_s() - before;
-    return cpu_s > 0 ? cpu_s : (performance.now() - began_ms) / 1_000;
-  };
-}
-
-function used_s(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1e6;
 }

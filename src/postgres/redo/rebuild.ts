@@ -70,11 +70,11 @@ export class PageRebuilder {
     }
   }
 
-  /** Goes on with `page` as it is: the following `apply` calls change it. */
-  resume(page: Uint8Array): void {
+  /** Goes on with `page` as it is: the following `apply` calls change it. `view` is of its bytes. */
+  resume(page: Uint8Array, view = viewOf(page)): void {
     ensure(page.length === pageSize, 'page_value_invalid', { size: page.length });
     this.#bytes = page;
-    this.#page = new DataView(page.buffer, page.byteOffset, pageSize);
+    this.#page = view;
   }
 
   /** Applies the page value of `size` bytes at `at` in `view`, whose record ends at `end`. */
@@ -150,6 +150,10 @@ export class PageRebuilder {
       throw redoFailed(describe(record), error);
     }
   }
+}
+
+function viewOf(page: Uint8Array): DataView {
+  return new DataView(page.buffer, page.byteOffset, page.length);
 }
 
 /** What the header of the record value at `at` says its size is; more than `size` if it has none. */
