@@ -208,7 +208,7 @@ function memoryFigures({ bytes, pages, resident_bytes: [settled, last] }: Replay
       goal: { of: 'host', bound: 'max', value: 150 },
       note,
     }),
-    figure({ ...mb, what: 'more than after twice', host: (last - settled) / mebibyte }),
+    figure({ what: 'of what it was after two rounds', unit: 'x', peer: null, host: last / settled }),
   ];
 }
 
