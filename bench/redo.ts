@@ -208,7 +208,12 @@ function memoryFigures({ bytes, pages, resident_bytes: [settled, last] }: Replay
       goal: { of: 'host', bound: 'max', value: 150 },
       note,
     }),
-    figure({ what: 'of what it was after two rounds', unit: 'x', peer: null, host: last / settled }),
+    figure({
+      what: 'of what it was after two rounds',
+      unit: 'x',
+      peer: null,
+      host: last / settled,
+    }),
   ];
 }
 
