@@ -2,7 +2,7 @@
  * Compares a tip with a data directory that was shut down: each function answers with what differs, in
  * words, so that an empty list means equality.
  */
-import { keyKinds, type KeyFamily, type KeyKind } from '../../../src/base/key.ts';
+import { keyKinds, type Key, type KeyFamily, type KeyKind } from '../../../src/base/key.ts';
 import { type ImportAction } from '../../../src/postgres/import.ts';
 import { sizeFrom } from '../../../src/postgres/ingest/block-store.ts';
 import { type Major } from '../../../src/postgres/major.ts';
@@ -10,12 +10,19 @@ import { isNewPage, PageHeader, pageSize } from '../../../src/postgres/page.ts';
 import { redoTables } from '../../../src/postgres/redo/redo-tables.ts';
 import { resourceManagers } from '../../../src/postgres/resource-managers.ts';
 import { listFiles } from './data-directory.ts';
-import { type MemoryTip } from './memory-tip.ts';
 
 const mainFork = 0;
 const freeSpaceFork = 1;
 const visibilityFork = 2;
 const initFork = 3;
+
+/** A timeline's newest state. */
+export interface ComparedTip {
+  key(family: KeyFamily, block: number): Key;
+  page(key: Key): Uint8Array | null;
+  value(family: KeyFamily, block?: number): Uint8Array | null;
+  live(kind: KeyKind): readonly { readonly family: KeyFamily; readonly block: number }[];
+}
 
 interface PageFile {
   readonly action: Extract<ImportAction, { kind: 'pages' }>;
@@ -47,7 +54,11 @@ function name({ kind, tablespace, database, relation, fork }: KeyFamily): string
  * Which forks exist, and how long they are. On disk a fork may be longer: Postgres extends files
  * ahead without logging it, with pages that hold nothing. The free-space map is never logged.
  */
-export function relationSizeDifferences(tip: MemoryTip, directory: string, major: Major): string[] {
+export function relationSizeDifferences(
+  tip: ComparedTip,
+  directory: string,
+  major: Major,
+): string[] {
   const differences: string[] = [];
   const onDisk = new Set<string>();
   for (const file of pageFiles(directory, major, keyKinds.relationBlock)) {
@@ -74,13 +85,13 @@ function holdsNothing(pages: Uint8Array): boolean {
   return pages.every((byte, at) => byte === 0 || at % pageSize < PageHeader.size);
 }
 
-function isUnlogged(tip: MemoryTip, family: KeyFamily): boolean {
+function isUnlogged(tip: ComparedTip, family: KeyFamily): boolean {
   const init = tip.value({ ...family, fork: initFork });
   return family.fork !== initFork && init !== null && init.length > 0;
 }
 
 /** Every page of every SLRU, to the byte. */
-export function slruDifferences(tip: MemoryTip, directory: string, major: Major): string[] {
+export function slruDifferences(tip: ComparedTip, directory: string, major: Major): string[] {
   const files = pageFiles(directory, major, keyKinds.slruBlock);
   const differences = files.flatMap((file) => pageDifferences(tip, file, 0));
   for (const { family } of tip.live(keyKinds.slruSize)) {
@@ -98,7 +109,7 @@ export function slruDifferences(tip: MemoryTip, directory: string, major: Major)
  * standby of it has no bits there either, which is always safe.
  */
 export function visibilityDifferences(
-  tip: MemoryTip,
+  tip: ComparedTip,
   directory: string,
   major: Major,
   byLog: number,
@@ -113,7 +124,7 @@ export function visibilityDifferences(
  * those of the relation `sequence`, which is ahead in WAL.
  */
 export function pageContentDifferences(
-  tip: MemoryTip,
+  tip: ComparedTip,
   directory: string,
   major: Major,
   sequence: number,
@@ -123,7 +134,7 @@ export function pageContentDifferences(
     .flatMap((file) => maskedDifferences(tip, file));
 }
 
-function maskedDifferences(tip: MemoryTip, { action, bytes }: PageFile): string[] {
+function maskedDifferences(tip: ComparedTip, { action, bytes }: PageFile): string[] {
   const differences: string[] = [];
   for (let block = 0; block < bytes.length / pageSize; block += 1) {
     const theirs = bytes.slice(block * pageSize, (block + 1) * pageSize);
@@ -147,7 +158,7 @@ function managerOf(page: DataView): number {
 }
 
 /** Pages whose bytes from `from` on differ. */
-function pageDifferences(tip: MemoryTip, { action, bytes }: PageFile, from: number): string[] {
+function pageDifferences(tip: ComparedTip, { action, bytes }: PageFile, from: number): string[] {
   const differences: string[] = [];
   for (let block = 0; block < bytes.length / pageSize; block += 1) {
     const theirs = bytes.subarray(block * pageSize + from, (block + 1) * pageSize);
@@ -163,7 +174,7 @@ function pageDifferences(tip: MemoryTip, { action, bytes }: PageFile, from: numb
 
 /** Files that are values: relation maps, PG_VERSION, state files; and what should be gone. */
 export function valueDifferences(
-  tip: MemoryTip,
+  tip: ComparedTip,
   directory: string,
   major: Major,
   kind: KeyKind,

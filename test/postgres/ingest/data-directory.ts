@@ -3,7 +3,7 @@
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { keyKinds, type KeyFamily } from '../../../src/base/key.ts';
+import { keyKinds, type Key, type KeyFamily } from '../../../src/base/key.ts';
 import { lsn, type Lsn } from '../../../src/base/lsn.ts';
 import { lsnField } from '../../../src/base/struct.ts';
 import {
@@ -17,7 +17,6 @@ import { ensureMajor, type Major } from '../../../src/postgres/major.ts';
 import { pageSize } from '../../../src/postgres/page.ts';
 import { valueTags } from '../../../src/postgres/page-value.ts';
 import { readReplicationOrigins } from '../../../src/postgres/replication-origins.ts';
-import { type MemoryTip } from './memory-tip.ts';
 
 /** `checkPointCopy` in pg_control, the same in majors 15 to 18. */
 const checkpointAt = 40;
@@ -49,18 +48,35 @@ export function readCheckpoint(
   return { checkpoint: decodeCheckpoint(view, 0, ensureMajor(major)), bytes };
 }
 
+/** What a directory is imported into. */
+export interface ImportTarget {
+  key(family: KeyFamily, block: number): Key;
+  put(key: Key, at: Lsn, init: boolean, bytes: Uint8Array): void;
+}
+
 /** Imports a directory no server runs on; the LSN where WAL goes on. */
-export function importDirectory(directory: string, major: Major, tip: MemoryTip): Lsn {
-  const { checkpoint, bytes } = readCheckpoint(directory, major);
-  const at = lsn(checkpoint.redo);
+export function importDirectory(directory: string, major: Major, tip: ImportTarget): Lsn {
+  const at = lsn(readCheckpoint(directory, major).checkpoint.redo);
+  importFiles(directory, major, { tip, at, relationPages: true });
+  return at;
+}
+
+/** Imports the files of a directory, as of `at`; the pages of relations only if wanted. */
+export function importFiles(
+  directory: string,
+  major: Major,
+  { tip, at, relationPages }: { tip: ImportTarget; at: Lsn; relationPages: boolean },
+): void {
+  const { bytes } = readCheckpoint(directory, major);
   const sizes = new Map<string, { family: KeyFamily; blocks: number }>();
-  for (const { action, bytes: read } of listFiles(directory, major)) {
+  for (const { path, action, bytes: read } of listFiles(directory, major)) {
     if (action.kind === 'value') tip.put(tip.key(action.family, action.block), at, true, read());
     if (action.kind === 'replicationOrigins') importOrigins(tip, at, read());
     if (action.kind !== 'pages') continue;
-    const file = read();
-    const count = importedPages(file.length);
-    for (let page = 0; page < count; page += 1) {
+    const count = importedPages(statSync(join(directory, path)).size);
+    const wanted = relationPages || action.blocks.kind !== keyKinds.relationBlock;
+    const file = wanted ? read() : new Uint8Array(0);
+    for (let page = 0; page < importedPages(file.length); page += 1) {
       const image = new Uint8Array(8 + pageSize);
       image[0] = valueTags.image;
       image.set(file.subarray(page * pageSize, (page + 1) * pageSize), 8);
@@ -77,10 +93,9 @@ export function importDirectory(directory: string, major: Major, tip: MemoryTip)
   }
   const family = { kind: keyKinds.checkpoint, tablespace: 0, database: 0, relation: 0, fork: 0 };
   tip.put(tip.key(family, 0), at, true, bytes);
-  return at;
 }
 
-function importOrigins(tip: MemoryTip, at: Lsn, file: Uint8Array): void {
+function importOrigins(tip: ImportTarget, at: Lsn, file: Uint8Array): void {
   for (const { origin, remote } of readReplicationOrigins(file)) {
     const place = { tablespace: originClass, database: 0, relation: origin, fork: 0 };
     const value = new Uint8Array(lsnField.size);

@@ -1,7 +1,7 @@
 /**
  * A workload for ingest: everything whose effect is not in the blocks of its records.
  */
-import { type RunningServer } from '../redo/oracle-server.ts';
+import { type OracleServer } from '../redo/oracle-server.ts';
 import { type SqlClient } from '../redo/oracle-client.ts';
 
 /** What a comparison needs to know of it. */
@@ -13,7 +13,7 @@ export interface Done {
 }
 
 /** Runs it all. Leaves a prepared transaction, an open one, and work that no checkpoint covers. */
-export async function runWorkload(server: RunningServer): Promise<Done> {
+export async function runWorkload(server: OracleServer): Promise<Done> {
   const client = await server.connect();
   await client.query('CHECKPOINT');
   await relations(client);
@@ -128,7 +128,7 @@ async function preparedTransactions(client: SqlClient): Promise<void> {
   ]);
 }
 
-async function databases(server: RunningServer, client: SqlClient): Promise<void> {
+async function databases(server: OracleServer, client: SqlClient): Promise<void> {
   await client.query(`CREATE DATABASE template STRATEGY file_copy`);
   const inTemplate = await server.connect('template');
   await inTemplate.run([
@@ -173,7 +173,7 @@ async function origins(client: SqlClient): Promise<void> {
 }
 
 /** Running when the server ends: what it wrote is in WAL, its end is not. */
-async function leftOpen(server: RunningServer): Promise<void> {
+async function leftOpen(server: OracleServer): Promise<void> {
   const open = await server.connect();
   await open.query(`BEGIN; INSERT INTO kept SELECT i, 'open' FROM generate_series(9000, 9500) i`);
   const other = await server.connect();
