@@ -6,7 +6,7 @@
  */
 import { FixedQueue, Piscina } from 'piscina';
 import { Failure, failureFromData } from '../base/failure.ts';
-import { type PoolOutcome, type PoolTask } from './pool-thread.ts';
+import { type PoolOutcome, type PoolTask } from './threads/pool-thread.ts';
 
 /** What a task module exports as `tasks`: pure functions over plain data. */
 export type PoolTasks = Readonly<Record<string, (data: never) => unknown>>;
@@ -32,7 +32,7 @@ export class Pool<Tasks extends PoolTasks> {
   constructor({ tasks, threadsMax, waitingMax, idle_ms, workerEntry }: PoolOptions) {
     this.#module = tasks.href;
     this.#piscina = new Piscina({
-      filename: (workerEntry ?? new URL('./pool-thread.ts', import.meta.url)).href,
+      filename: (workerEntry ?? new URL('./threads/pool-thread.ts', import.meta.url)).href,
       name: 'runTask',
       minThreads: 0,
       maxThreads: threadsMax,

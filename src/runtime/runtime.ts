@@ -20,18 +20,18 @@ import {
   type RestartIntensity,
   type ResultOf,
 } from './actor.ts';
-import { type Handlers } from './control-port.ts';
-import { createDirectory, SharedDirectory } from './directory.ts';
-import { Heartbeats, type Hang, type HeartbeatLimits } from './heartbeats.ts';
-import { Kernel } from './kernel.ts';
-import { createPulse, Pulse } from './pulse.ts';
-import { RestartHistory } from './restart-history.ts';
-import { createRing } from './ring.ts';
-import { RingTransport, type RingPair } from './ring-transport.ts';
-import { Roster, type RosterThread } from './roster.ts';
-import { EventLoopScheduler } from './scheduler.ts';
+import { type Handlers } from './kernel/control-port.ts';
+import { createDirectory, SharedDirectory } from './threads/directory.ts';
+import { Heartbeats, type Hang, type HeartbeatLimits } from './threads/heartbeats.ts';
+import { Kernel } from './kernel/kernel.ts';
+import { createPulse, Pulse } from './threads/pulse.ts';
+import { RestartHistory } from './kernel/restart-history.ts';
+import { createRing } from './threads/ring.ts';
+import { RingTransport, type RingPair } from './threads/ring-transport.ts';
+import { Roster, type RosterThread } from './kernel/roster.ts';
+import { EventLoopScheduler } from './kernel/scheduler.ts';
 import { type Trace, type TraceEvent } from './trace.ts';
-import { WorkerHandle, type ThreadStats } from './worker-handle.ts';
+import { WorkerHandle, type ThreadStats } from './threads/worker-handle.ts';
 
 export interface ThreadSpec {
   readonly name: string;
@@ -291,7 +291,7 @@ export class Runtime {
         stopTimeout_ms: this.#settings.stopTimeout_ms,
         traced: this.#options.trace !== undefined,
       },
-      entry: this.#options.workerEntry ?? new URL('./worker-thread.ts', import.meta.url),
+      entry: this.#options.workerEntry ?? new URL('./threads/worker-thread.ts', import.meta.url),
       resourceLimits: spec.resourceLimits ?? {},
       handlers: this.#handlers(),
       onExit: (error) => {

@@ -22,10 +22,10 @@ import {
   type ResultOf,
   type Timer,
 } from './actor.ts';
-import { packFrame, unpackFrame, type Frame } from './frame.ts';
-import { Kernel, type Directory, type Transport } from './kernel.ts';
-import { Roster } from './roster.ts';
-import { SeededScheduler, type SeededLane } from './seeded-scheduler.ts';
+import { packFrame, unpackFrame, type Frame } from './kernel/frame.ts';
+import { Kernel, type Directory, type Transport } from './kernel/kernel.ts';
+import { Roster } from './kernel/roster.ts';
+import { SeededScheduler, type SeededLane } from './kernel/seeded-scheduler.ts';
 import { type TraceEvent } from './trace.ts';
 
 export interface SimulationOptions {

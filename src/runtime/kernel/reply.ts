@@ -2,8 +2,8 @@
  * Reply: where the answer to one ask goes. A `PendingAsk` is the asker's own end, with its deadline; a
  * `RemoteReply` carries the answer back to the thread that asked.
  */
-import { Failure } from '../base/failure.ts';
-import { type AnyMessage } from './actor.ts';
+import { Failure } from '../../base/failure.ts';
+import { type AnyMessage } from '../actor.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 
 /** Settled once: by the answer, by a refusal, or because nobody waits any more. */

@@ -6,9 +6,15 @@
  * overtakes them. Beyond `waitingMax` per thread asks are refused too. A sleeping thread is kept alive by its
  * heartbeat, since `Atomics.waitAsync` holds no event loop open.
  */
-import { ensure } from '../base/failure.ts';
-import { frameKinds, packFrame, unpackFrame, unpackFrameCopying, type Frame } from './frame.ts';
-import { type Transport } from './kernel.ts';
+import { ensure } from '../../base/failure.ts';
+import {
+  frameKinds,
+  packFrame,
+  unpackFrame,
+  unpackFrameCopying,
+  type Frame,
+} from '../kernel/frame.ts';
+import { type Transport } from '../kernel/kernel.ts';
 import { type Pulse } from './pulse.ts';
 import { RingConsumer, RingProducer, smallMessage_max } from './ring.ts';
 

@@ -13,8 +13,8 @@ import {
   failureFromData,
   failureToData,
   type FailureData,
-} from '../base/failure.ts';
-import { type ChildSpec } from './actor.ts';
+} from '../../base/failure.ts';
+import { type ChildSpec } from '../actor.ts';
 import { type Control, type Host } from './control.ts';
 import { portsIn } from './control-port.ts';
 import { asFailure, checkPath, pathOf } from './kernel.ts';

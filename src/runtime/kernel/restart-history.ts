@@ -2,8 +2,8 @@
  * RestartHistory: whether an actor (or a thread) that failed may be started again, and after how
  * long. Pure: the caller brings the time.
  */
-import { assert } from '../base/assert.ts';
-import { type RestartIntensity } from './actor.ts';
+import { assert } from '../../base/assert.ts';
+import { type RestartIntensity } from '../actor.ts';
 
 const defaultIntensity: RestartIntensity = {
   maxRestarts: 5,

@@ -3,8 +3,8 @@
  */
 import { equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { SeededRandom } from '../../src/io/random.ts';
-import { createDirectory, SharedDirectory } from '../../src/runtime/directory.ts';
+import { SeededRandom } from '../../../src/io/random.ts';
+import { createDirectory, SharedDirectory } from '../../../src/runtime/threads/directory.ts';
 
 test('directory: a copy that crossed threads agrees with a plain map after any changes', () => {
   const memory = createDirectory(256);

@@ -6,9 +6,9 @@
  * that is odd while a write is under way, reading again when it moved.
  */
 import * as sharedMapModule from 'sharedmap';
-import { assert } from '../base/assert.ts';
-import { ensure } from '../base/failure.ts';
-import { type Directory } from './kernel.ts';
+import { assert } from '../../base/assert.ts';
+import { ensure } from '../../base/failure.ts';
+import { type Directory } from '../kernel/kernel.ts';
 
 /** The part of sharedmap used here; the package's own declarations do not parse. */
 interface SharedStringMap {

@@ -3,11 +3,11 @@
  * again gets a new handle.
  */
 import { Worker, type ResourceLimits } from 'node:worker_threads';
-import { Failure, type FailureData } from '../base/failure.ts';
-import { type ChildSpec } from './actor.ts';
-import { type Host } from './control.ts';
-import { ControlPort, type Handlers } from './control-port.ts';
-import { type KernelStats } from './kernel.ts';
+import { Failure, type FailureData } from '../../base/failure.ts';
+import { type ChildSpec } from '../actor.ts';
+import { type Host } from '../kernel/control.ts';
+import { ControlPort, type Handlers } from '../kernel/control-port.ts';
+import { type KernelStats } from '../kernel/kernel.ts';
 import { type WorkerInit } from './worker-init.ts';
 
 export interface ThreadStats extends KernelStats {

@@ -3,10 +3,10 @@
  */
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Frame } from '../../src/runtime/frame.ts';
-import { createPulse, Pulse } from '../../src/runtime/pulse.ts';
-import { createRing } from '../../src/runtime/ring.ts';
-import { RingTransport } from '../../src/runtime/ring-transport.ts';
+import { type Frame } from '../../../src/runtime/kernel/frame.ts';
+import { createPulse, Pulse } from '../../../src/runtime/threads/pulse.ts';
+import { createRing } from '../../../src/runtime/threads/ring.ts';
+import { RingTransport } from '../../../src/runtime/threads/ring-transport.ts';
 
 interface Ends {
   readonly near: RingTransport;

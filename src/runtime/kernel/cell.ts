@@ -6,8 +6,8 @@
  *          children are stopped, last started first, before the actor stops or restarts.
  * Never:   knows threads. The kernel routes; the control plane (control.ts) places.
  */
-import { Failure } from '../base/failure.ts';
-import { type AnyBehavior, type AnyMessage, type Timer } from './actor.ts';
+import { Failure } from '../../base/failure.ts';
+import { type AnyBehavior, type AnyMessage, type Timer } from '../actor.ts';
 import { ActorContext, type ContextOwner, type NodeServices } from './context.ts';
 import { Mailbox, type Envelope, type SelfTimer } from './mailbox.ts';
 import { cameAsAnswer, type Owed } from './reply.ts';

@@ -2,8 +2,8 @@
  * The entry of the pool's threads: finds the task by name and runs it. A failure goes back as data,
  * since structured clone drops its class; anything else thrown is a bug, and goes back as an error.
  */
-import { Failure, failureToData, type FailureData } from '../base/failure.ts';
-import { assert } from '../base/assert.ts';
+import { Failure, failureToData, type FailureData } from '../../base/failure.ts';
+import { assert } from '../../base/assert.ts';
 
 export interface PoolTask {
   /** URL of the module that exports `tasks`. */

@@ -3,19 +3,19 @@
  * other threads by rings and to the main thread's roster by its parent port.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { systemClock } from '../io/clock.ts';
-import { systemRandom } from '../io/random.ts';
-import { assert } from '../base/assert.ts';
-import { type FailureData } from '../base/failure.ts';
-import { type Behaviors, type ChildSpec } from './actor.ts';
-import { type Control } from './control.ts';
-import { ControlPort, type Handlers } from './control-port.ts';
+import { systemClock } from '../../io/clock.ts';
+import { systemRandom } from '../../io/random.ts';
+import { assert } from '../../base/assert.ts';
+import { type FailureData } from '../../base/failure.ts';
+import { type Behaviors, type ChildSpec } from '../actor.ts';
+import { type Control } from '../kernel/control.ts';
+import { ControlPort, type Handlers } from '../kernel/control-port.ts';
 import { SharedDirectory } from './directory.ts';
-import { Kernel } from './kernel.ts';
+import { Kernel } from '../kernel/kernel.ts';
 import { Pulse } from './pulse.ts';
 import { RingTransport, type RingPair } from './ring-transport.ts';
-import { EventLoopScheduler } from './scheduler.ts';
-import { type TraceEvent } from './trace.ts';
+import { EventLoopScheduler } from '../kernel/scheduler.ts';
+import { type TraceEvent } from '../trace.ts';
 import { type WorkerInit } from './worker-init.ts';
 
 await run(workerData as WorkerInit);

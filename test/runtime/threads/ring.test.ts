@@ -3,8 +3,8 @@
  */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { SeededRandom } from '../../src/io/random.ts';
-import { createRing, RingConsumer, RingProducer } from '../../src/runtime/ring.ts';
+import { SeededRandom } from '../../../src/io/random.ts';
+import { createRing, RingConsumer, RingProducer } from '../../../src/runtime/threads/ring.ts';
 
 function messageOf(length: number, stamp: number): Uint8Array {
   return Uint8Array.from({ length }, (_, at) => (stamp + at) % 256);

@@ -4,7 +4,7 @@
  * Promises: tasks run one at a time in the order they became ready; a turn of at most
  * `turnTasksMax` tasks or about `turnMax_ms` lets the event loop do its I/O before the next one.
  */
-import { type Timer } from './actor.ts';
+import { type Timer } from '../actor.ts';
 
 /** Something with one step to do. */
 export interface Runnable {

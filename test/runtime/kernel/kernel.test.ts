@@ -3,8 +3,8 @@
  */
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
-import { type TraceEvent } from '../../src/runtime/trace.ts';
-import { type CounterMessage } from './registry.ts';
+import { type TraceEvent } from '../../../src/runtime/trace.ts';
+import { type CounterMessage } from '../registry.ts';
 import {
   answered,
   counterSpec,
@@ -13,7 +13,7 @@ import {
   spawnCounter,
   startsReach,
   withRuntime,
-} from './running.ts';
+} from '../running.ts';
 
 test('kernel: an ask is answered by the actor at its path', async () => {
   await withRuntime({}, async (running) => {

@@ -3,7 +3,7 @@
  */
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { RestartHistory } from '../../src/runtime/restart-history.ts';
+import { RestartHistory } from '../../../src/runtime/kernel/restart-history.ts';
 
 const intensity = { maxRestarts: 4, window_ms: 1_000, firstDelay_ms: 10, maxDelay_ms: 50 } as const;
 

@@ -12,7 +12,7 @@
  * A message longer than a quarter of the ring takes several records, which the consumer joins.
  * `written` moves only after the bytes are in place, so a producer that dies leaves no half record.
  */
-import { assert } from '../base/assert.ts';
+import { assert } from '../../base/assert.ts';
 
 const header_bytes = 192;
 const writtenAt = 0;

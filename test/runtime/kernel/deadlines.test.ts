@@ -3,9 +3,9 @@
  */
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { Deadline, Deadlines } from '../../src/runtime/deadlines.ts';
-import { SeededScheduler } from '../../src/runtime/seeded-scheduler.ts';
-import { SeededRandom } from '../../src/io/random.ts';
+import { Deadline, Deadlines } from '../../../src/runtime/kernel/deadlines.ts';
+import { SeededScheduler } from '../../../src/runtime/kernel/seeded-scheduler.ts';
+import { SeededRandom } from '../../../src/io/random.ts';
 
 class Noted extends Deadline {
   readonly #note: () => void;

@@ -2,7 +2,7 @@
  * Mailbox: the messages that wait for one actor, in order of arrival. Bounded: a full one refuses.
  * An actor's messages to itself are let in always; timers bound them.
  */
-import { type AnyMessage } from './actor.ts';
+import { type AnyMessage } from '../actor.ts';
 import { type Reply } from './reply.ts';
 
 /** A message on its way to an actor of this thread. */

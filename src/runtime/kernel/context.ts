@@ -3,7 +3,7 @@
  * cancelled, its asks fail with `actor_stopped` and its tells go nowhere, so that promises it left
  * behind cannot act for its successor.
  */
-import { Failure } from '../base/failure.ts';
+import { Failure } from '../../base/failure.ts';
 import {
   type ActorRef,
   type AnyMessage,
@@ -18,7 +18,7 @@ import {
   type Random,
   type ResultOf,
   type Timer,
-} from './actor.ts';
+} from '../actor.ts';
 import { type SelfTimer } from './mailbox.ts';
 import { type Owed } from './reply.ts';
 

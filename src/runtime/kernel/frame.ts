@@ -6,9 +6,9 @@
  */
 import { MessagePort } from 'node:worker_threads';
 import { addExtension, Packr } from 'msgpackr';
-import { AssertionFailed } from '../base/assert.ts';
-import { type FailureData } from '../base/failure.ts';
-import { type AnyMessage } from './actor.ts';
+import { AssertionFailed } from '../../base/assert.ts';
+import { type FailureData } from '../../base/failure.ts';
+import { type AnyMessage } from '../actor.ts';
 
 export const frameKinds = { tell: 0, ask: 1, answer: 2, refuse: 3, forget: 4 } as const;
 

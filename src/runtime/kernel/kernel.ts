@@ -6,14 +6,14 @@
  * Never:   knows which world it runs in: scheduler, transport, directory, clock and control plane
  *          are parameters, and the simulator brings its own.
  */
-import { assert } from '../base/assert.ts';
+import { assert } from '../../base/assert.ts';
 import {
   ensure,
   Failure,
   failureFromData,
   failureToData,
   type FailureData,
-} from '../base/failure.ts';
+} from '../../base/failure.ts';
 import {
   type AnyMessage,
   type AskLimits,
@@ -24,14 +24,14 @@ import {
   type LogValues,
   type Random,
   type Timer,
-} from './actor.ts';
+} from '../actor.ts';
 import { Cell, type CellHost, type Counters } from './cell.ts';
 import { type Control, type Host } from './control.ts';
 import { Deadlines } from './deadlines.ts';
 import { type AskFrame, type Frame } from './frame.ts';
 import { PendingAsk, RemoteReply, type Outcome } from './reply.ts';
 import { type Runnable, type Scheduler } from './scheduler.ts';
-import { type Trace, type TraceEvent } from './trace.ts';
+import { type Trace, type TraceEvent } from '../trace.ts';
 
 /** Carries frames to other threads, in order per thread. */
 export interface Transport {

@@ -3,8 +3,13 @@
  * memory and ports in the options of a spawned actor. Rare traffic; everything is structured clone.
  */
 import { MessagePort, type Transferable } from 'node:worker_threads';
-import { failureFromData, failureToData, type Failure, type FailureData } from '../base/failure.ts';
-import { assert } from '../base/assert.ts';
+import {
+  failureFromData,
+  failureToData,
+  type Failure,
+  type FailureData,
+} from '../../base/failure.ts';
+import { assert } from '../../base/assert.ts';
 import { asFailure } from './kernel.ts';
 
 /** A worker as seen from main, or the parent port as seen from a worker. */

@@ -4,9 +4,9 @@
  * A lane is one simulated thread's share: what it has ready, and its timers. Closing it forgets
  * both; pausing it delays them.
  */
-import { assert } from '../base/assert.ts';
-import { type SeededRandom } from '../io/random.ts';
-import { type Timer } from './actor.ts';
+import { assert } from '../../base/assert.ts';
+import { type SeededRandom } from '../../io/random.ts';
+import { type Timer } from '../actor.ts';
 import { type Runnable, type Scheduler } from './scheduler.ts';
 
 interface Event {

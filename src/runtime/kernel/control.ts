@@ -2,8 +2,8 @@
  * Control: the calls between the roster (one per runtime, on the main thread: who lives where) and the
  * kernels (one per thread: who runs). Rare, and apart from the messages of actors.
  */
-import { type FailureData } from '../base/failure.ts';
-import { type ChildSpec } from './actor.ts';
+import { type FailureData } from '../../base/failure.ts';
+import { type ChildSpec } from '../actor.ts';
 
 /** What a kernel asks of the roster. */
 export interface Control {
