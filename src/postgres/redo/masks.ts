@@ -40,6 +40,13 @@ export function maskUnusedSpace(page: DataView): void {
   pageBytes(page).fill(marker, lower, upper);
 }
 
+/** `mask_page_content`: all but the header, of which the bounds of the hole are masked too. */
+export function maskContent(page: DataView): void {
+  pageBytes(page).fill(marker, PageHeader.size);
+  PageHeader.lower.set(page, 0, marker);
+  PageHeader.upper.set(page, 0, marker);
+}
+
 /** `mask_lp_flags`: index line pointers are marked dead without a record. */
 export function maskLinePointerFlags(page: DataView): void {
   const lower = PageHeader.lower.get(page, 0);

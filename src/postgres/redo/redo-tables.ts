@@ -9,8 +9,10 @@
 import { type Redo } from '../page-value.ts';
 import { btreeRedo } from './btree.ts';
 import { genericRedo } from './generic.ts';
+import { ginRedo } from './gin.ts';
 import { heapOpMask, heapRedo } from './heap.ts';
 import { heap2Redo } from './heap2.ts';
+import { maskGin } from './masks-gin.ts';
 import { maskHeap } from './masks-heap.ts';
 import { maskBtree, maskGeneric, maskSequence } from './masks-index.ts';
 import { type Mask } from './masks.ts';
@@ -33,6 +35,7 @@ export const redoTables: Readonly<Partial<Record<number, RedoTable>>> = {
   9: { name: 'Heap2', opMask: heapOpMask, redo: heap2Redo, mask: maskHeap },
   10: { name: 'Heap', opMask: heapOpMask, redo: heapRedo, mask: maskHeap },
   11: { name: 'Btree', opMask: 0xf0, redo: btreeRedo, mask: maskBtree },
+  13: { name: 'Gin', opMask: 0xf0, redo: ginRedo, mask: maskGin },
   15: { name: 'Sequence', opMask: 0xf0, redo: sequenceRedo, mask: maskSequence },
   20: { name: 'Generic', opMask: 0xf0, redo: genericRedo, mask: maskGeneric },
 };

@@ -7,8 +7,8 @@ import { type ImportAction } from '../../../src/postgres/import.ts';
 import { sizeFrom } from '../../../src/postgres/ingest/block-store.ts';
 import { type Major } from '../../../src/postgres/major.ts';
 import { isNewPage, PageHeader, pageSize } from '../../../src/postgres/page.ts';
+import { pageManager } from '../../../src/postgres/redo/page-manager.ts';
 import { redoTables } from '../../../src/postgres/redo/redo-tables.ts';
-import { resourceManagers } from '../../../src/postgres/resource-managers.ts';
 import { listFiles } from './data-directory.ts';
 
 const mainFork = 0;
@@ -142,19 +142,13 @@ function maskedDifferences(tip: ComparedTip, { action, bytes }: PageFile): strin
     if (ours === null) continue;
     const view = new DataView(theirs.buffer);
     if (isNewPage(view)) continue;
-    const mask = redoTables[managerOf(view)]!.mask!;
+    const mask = redoTables[pageManager(view)!]!.mask!;
     mask(view, block);
     mask(new DataView(ours.buffer), block);
     const at = theirs.findIndex((byte, index) => byte !== ours[index]);
     if (at !== -1) differences.push(`${name(action.blocks)} block ${block} byte ${at}`);
   }
   return differences;
-}
-
-/** Told by what stands at the end of the page. */
-function managerOf(page: DataView): number {
-  const special = pageSize - PageHeader.special.get(page, 0);
-  return special === 0 ? resourceManagers.heap : resourceManagers.btree;
 }
 
 /** Pages whose bytes from `from` on differ. */

@@ -18,6 +18,7 @@ export async function runWorkload(server: OracleServer): Promise<Done> {
   await client.query('CHECKPOINT');
   await relations(client);
   await visibility(client);
+  await ginIndex(client);
   await subtransactions(client);
   await multixacts(client);
   await preparedTransactions(client);
@@ -77,6 +78,21 @@ async function visibility(client: SqlClient): Promise<void> {
     `DELETE FROM shrunk WHERE id > 777`,
     `VACUUM shrunk`, // truncates heap, map and free-space map
     `INSERT INTO shrunk SELECT i, repeat('y', 500) FROM generate_series(1, 2000) i`,
+  ]);
+}
+
+/** Built, filled by way of its pending list and past it, vacuumed. */
+async function ginIndex(client: SqlClient): Promise<void> {
+  await client.run([
+    `CREATE TABLE tagged AS SELECT i AS id, ARRAY[1, i % 9] AS tags FROM generate_series(1, 9000) i`,
+    `CREATE INDEX tagged_tags ON tagged USING gin (tags)`,
+    `INSERT INTO tagged SELECT i, ARRAY[1, i] FROM generate_series(1, 700) i`,
+    `DELETE FROM tagged WHERE id % 3 = 0`,
+    `VACUUM tagged`,
+    `ALTER INDEX tagged_tags SET (fastupdate = off)`,
+    `INSERT INTO tagged SELECT i, ARRAY[1, i] FROM generate_series(1, 700) i`,
+    `ALTER INDEX tagged_tags SET (fastupdate = on)`,
+    `INSERT INTO tagged SELECT i, ARRAY[1, i] FROM generate_series(1, 100) i`, // stay pending
   ]);
 }
 

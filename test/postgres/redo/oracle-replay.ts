@@ -15,10 +15,10 @@ import { PageHeader, isNewPage, pageSize } from '../../../src/postgres/page.ts';
 import { recordValueSize, writeRecordValue } from '../../../src/postgres/page-value.ts';
 import { imageValueSize, restoreImage, writeImageValue } from '../../../src/postgres/wal-image.ts';
 import { maskPage, type MaskedPage } from '../../../src/postgres/redo/mask-page.ts';
+import { pageManager } from '../../../src/postgres/redo/page-manager.ts';
 import { PageRebuilder } from '../../../src/postgres/redo/rebuild.ts';
 import { redoTables } from '../../../src/postgres/redo/redo-tables.ts';
 import { resourceManagers } from '../../../src/postgres/resource-managers.ts';
-import { opaqueAt } from '../../../src/postgres/redo/btree-page.ts';
 import { WalReader } from '../../../src/postgres/wal-reader.ts';
 import { WalRecord, decodeRecord, type RecordBlock } from '../../../src/postgres/wal-record.ts';
 import { redoStart, segmentSize, segmentsFrom } from './oracle-log.ts';
@@ -220,7 +220,7 @@ class Replay {
     if (wanted === null) return;
     this.#comparedAtEnd += 1;
     const { relation, fork, block } = address;
-    const rmgr = table.mask === null ? managerOf(wanted) : last;
+    const rmgr = table.mask === null ? (pageManager(new DataView(wanted.buffer)) ?? last) : last;
     const difference = maskedDifference(wanted, bytes, { rmgr, fork, block });
     if (difference === null) return;
     this.#differ(`at the end, ${table.name} relation ${relation} block ${block}: ${difference}`);
@@ -301,13 +301,6 @@ function maskedDifference(
     return copy;
   });
   return describeDifference(masked[0]!, masked[1]!);
-}
-
-/** Of a page that came as an image: heaps have no special space, B-trees one of 16 bytes. */
-function managerOf(page: Uint8Array): number {
-  const special = PageHeader.special.get(new DataView(page.buffer), 0);
-  if (special === pageSize) return resourceManagers.heap;
-  return special === opaqueAt ? resourceManagers.btree : resourceManagers.generic;
 }
 
 function nameOf(record: WalRecord, id: number): string {
