@@ -140,12 +140,13 @@ function walSegment(directory: string): string {
   return join(folder, readdirSync(folder).sort().at(-1)!);
 }
 
-/** The largest layer of a kind. */
+/** The largest layer of a kind that the manifest lists: another does not count. */
 function layer(isKind: (name: string) => boolean): (directory: string) => string {
   return (directory) => {
     const folder = timelineFile('layers')(directory);
+    const manifest = readFileSync(timelineFile('manifest.json')(directory), 'utf8');
     const paths = readdirSync(folder)
-      .filter(isKind)
+      .filter((name) => isKind(name) && manifest.includes(name))
       .map((name) => join(folder, name));
     return paths.sort((one, other) => statSync(other).size - statSync(one).size)[0]!;
   };
