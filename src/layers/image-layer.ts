@@ -35,6 +35,7 @@ import {
   type LayerFormat,
   type LayerFrame,
   type ReadAt,
+  type ReadInto,
 } from './layer-file.ts';
 import { chunkOf, emptyChunk, versionFlags, type VersionList } from './version-list.ts';
 
@@ -47,16 +48,17 @@ export const imageFormat: LayerFormat = {
 
 const blocksMax = 2 ** 32;
 
-/** Consecutive pages in the file: their place, and the number of blocks. */
-export interface PageStretch {
-  readonly offset: number;
-  readonly size: number;
+/** How an image's file is read: pieces of it, and pages into where they are wanted. */
+export interface ImageSource {
+  readonly readAt: ReadAt;
+  readonly readInto: ReadInto;
 }
 
 export class ImageLayer {
   readonly frame: LayerFrame;
   readonly families: FamilySection;
   readonly #readAt: ReadAt;
+  readonly #readInto: ReadInto;
   readonly #runBlocks: Uint32Array;
   readonly #runCounts: Uint32Array;
   readonly #runPages: Uint32Array;
@@ -67,7 +69,7 @@ export class ImageLayer {
   readonly #valueCrcs: Uint32Array;
   readonly #valuesOffset: number;
 
-  constructor(frame: LayerFrame, readAt: ReadAt, families: FamilyTable) {
+  constructor(frame: LayerFrame, { readAt, readInto }: ImageSource, families: FamilyTable) {
     const { index, entries: runs, pages, values } = frame;
     const rowsAt = frame.families * FamilyRow.size;
     const columns = 3 * runs + pages + 4 * values + 1;
@@ -81,6 +83,7 @@ export class ImageLayer {
     }
     this.frame = frame;
     this.#readAt = readAt;
+    this.#readInto = readInto;
     const place = { count: frame.families, entries: runs, values };
     this.families = new FamilySection(chunkOf(index).view, place, families);
     this.#runBlocks = column(runs);
@@ -115,37 +118,25 @@ export class ImageLayer {
     return this.#collectPage(local, key, out) || this.#collectValue(local, key, out);
   }
 
-  /**
-   * Where the page of `key` and those of the blocks after it lie in the file, up to `count` of them;
-   * null when that page is not stored: absent or all zero. For reading many pages at once; verify
-   * what was read with `checkPages`.
-   */
-  run(key: Key, count: number): PageStretch | null {
-    assert(count > 0, 'a stretch has at least one page');
-    const local = this.families.local(keyFamily(key));
-    const run = local < 0 ? -1 : this.#runOf(local, keyBlock(key));
-    if (run < 0 || this.#runPages[run] === 0) return null;
-    const into = keyBlock(key) - this.#runBlocks[run]!;
-    const pages = Math.min(count, this.#runCounts[run]! - into);
-    const offset = (this.#runPages[run]! + into) * imagePageSize;
-    return { offset, size: pages * imagePageSize };
+  /** How many pages, up to `count`, are stored one after the other from that of `key` on. */
+  stretch(key: Key, count: number): number {
+    return Math.min(count, this.#stored(key));
   }
 
-  /** Verifies pages read from `offset`. Fails with `layer_page_checksum_mismatch`. */
-  checkPages(offset: number, pages: Uint8Array): void {
-    assert(offset % imagePageSize === 0, 'pages are read from where one begins');
-    ensure(pages.length % imagePageSize === 0, 'layer_truncated', { offset, size: pages.length });
-    const first = offset / imagePageSize;
-    for (let at = 0; at < pages.length; at += imagePageSize) {
-      const page = first + at / imagePageSize;
-      const expected = this.#pageCrcs[page - 1]!;
-      const actual = crc32(pages, at, at + imagePageSize, valueSeed(this.frame.headerCrc, page));
-      ensure(expected === actual, 'layer_page_checksum_mismatch', {
-        offset: page * imagePageSize,
-        expected,
-        actual,
-      });
-    }
+  /**
+   * Reads pages that are stored one after the other, from that of `key` on, at once and without a
+   * copy. Fails with `layer_page_checksum_mismatch`, `layer_truncated`.
+   */
+  readStretch(key: Key, target: Uint8Array): void {
+    const count = target.length / imagePageSize;
+    assert(count > 0 && count <= this.#stored(key), 'the pages are stored one after the other');
+    const local = this.families.local(keyFamily(key));
+    const run = this.#runOf(local, keyBlock(key));
+    const page = this.#runPages[run]! + keyBlock(key) - this.#runBlocks[run]!;
+    const offset = page * imagePageSize;
+    const whole = this.#readInto(target, offset);
+    ensure(whole, 'layer_truncated', { offset, size: target.length });
+    this.#checkPages(offset, target);
   }
 
   /** Every key that passes the filter once: family by family, in order, pages before values. */
@@ -162,6 +153,31 @@ export class ImageLayer {
     }
     function visitFiltered(key: Key): void {
       if (filter.has(key)) visit(key);
+    }
+  }
+
+  /** Pages stored from that of `key` on; 0 when that one is not: absent or all zero. */
+  #stored(key: Key): number {
+    const local = this.families.local(keyFamily(key));
+    const run = local < 0 ? -1 : this.#runOf(local, keyBlock(key));
+    if (run < 0 || this.#runPages[run] === 0) return 0;
+    return this.#runCounts[run]! - (keyBlock(key) - this.#runBlocks[run]!);
+  }
+
+  /** Verifies pages read from `offset`. Fails with `layer_page_checksum_mismatch`. */
+  #checkPages(offset: number, pages: Uint8Array): void {
+    assert(offset % imagePageSize === 0, 'pages are read from where one begins');
+    ensure(pages.length % imagePageSize === 0, 'layer_truncated', { offset, size: pages.length });
+    const first = offset / imagePageSize;
+    for (let at = 0; at < pages.length; at += imagePageSize) {
+      const page = first + at / imagePageSize;
+      const expected = this.#pageCrcs[page - 1]!;
+      const actual = crc32(pages, at, at + imagePageSize, valueSeed(this.frame.headerCrc, page));
+      ensure(expected === actual, 'layer_page_checksum_mismatch', {
+        offset: page * imagePageSize,
+        expected,
+        actual,
+      });
     }
   }
 
@@ -182,7 +198,7 @@ export class ImageLayer {
     }
     const offset = (firstPage + block - this.#runBlocks[run]!) * imagePageSize;
     const page = readWhole(this.#readAt, offset, imagePageSize);
-    this.checkPages(offset, page);
+    this.#checkPages(offset, page);
     out.from(chunkOf(page));
     out.push(this.lsn, 0, imagePageSize, versionFlags.page);
     return true;
@@ -251,8 +267,8 @@ export class ImageLayer {
 }
 
 /** Opens an image file of `size` bytes. Fails, `corrupt`, with what is wrong with it. */
-export function openImage(readAt: ReadAt, size: number, families: FamilyTable): ImageLayer {
-  return new ImageLayer(readFrame(imageFormat, readAt, size), readAt, families);
+export function openImage(source: ImageSource, size: number, families: FamilyTable): ImageLayer {
+  return new ImageLayer(readFrame(imageFormat, source.readAt, size), source, families);
 }
 
 /** The last index in `[begin, end)` of a sorted column whose number is at or below `wanted`. */

@@ -30,6 +30,8 @@ import { chunkOf } from './version-list.ts';
  * the read it belongs to is over: the caller does not copy. Shorter than asked only at the file's end.
  */
 export type ReadAt = (offset: number, size: number) => Uint8Array;
+/** Fills `target` from `offset` on. Synchronous. False when the file ends before. */
+export type ReadInto = (target: Uint8Array, offset: number) => boolean;
 
 const LayerHeader = struct(
   {

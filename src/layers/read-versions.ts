@@ -8,12 +8,34 @@ import { type ImageEntry, type LayerEntry, type LayerMap } from './layer-map.ts'
 import { type LsnLimits, type VersionList } from './version-list.ts';
 
 /**
+ * - `held`: the list has what lies over the image that the caller holds; perhaps nothing.
  * - `complete`: the last version in the list needs no older one.
  * - `incomplete`: there are versions, and nothing under them: they apply to what never was written.
  * - `missing`: there is no version at or below the LSN at all.
  * - `absent`: the search came to a file that is not at hand: `missingFile`.
  */
-export type ReadOutcome = 'complete' | 'incomplete' | 'missing' | 'absent';
+export type ReadOutcome = 'held' | 'complete' | 'incomplete' | 'missing' | 'absent';
+
+/** A read of `map` as of `lsn` by somebody who has the pages of an image. */
+export interface HeldImage {
+  readonly map: LayerMap;
+  readonly lsn: Lsn;
+  readonly held: ImageEntry | null;
+}
+
+/** The image at which a read of `key` ends if nothing over it needs no older version. */
+export function baseImage(map: LayerMap, key: Key, lsn: Lsn): ImageEntry | null {
+  let source: LayerMap | null = map;
+  let at = lsn;
+  while (source !== null) {
+    const image = source.imageFor(key, at);
+    if (image !== null) return image;
+    const { ancestor }: LayerMap = source;
+    if (ancestor !== null && ancestor.lsn < at) at = ancestor.lsn;
+    source = ancestor === null ? null : ancestor.map;
+  }
+  return null;
+}
 
 /** A reader is kept and reused: a read allocates nothing but what the files hand over. */
 export class VersionReader {
@@ -23,6 +45,11 @@ export class VersionReader {
 
   /** Fills `out` with the key's versions at or below `lsn`. Fails when a file is corrupt. */
   collect(map: LayerMap, key: Key, lsn: Lsn, out: VersionList): ReadOutcome {
+    return this.collectOver({ map, lsn, held: null }, key, out);
+  }
+
+  /** The same, but the search ends at an image whose value for the key is at hand already. */
+  collectOver({ map, lsn, held }: HeldImage, key: Key, out: VersionList): ReadOutcome {
     out.clear();
     this.missingFile = null;
     let source: LayerMap | null = map;
@@ -34,7 +61,7 @@ export class VersionReader {
       if (this.#collectMemory(source, key, out)) return 'complete';
       const outcome = this.#collectDeltas(source, key, out);
       if (outcome !== 'missing') return outcome;
-      if (image !== null) return this.#collectImage(image, key, out);
+      if (image !== null) return image === held ? 'held' : this.#collectImage(image, key, out);
       const { ancestor }: LayerMap = source;
       if (ancestor !== null && ancestor.lsn < at) at = ancestor.lsn;
       source = ancestor === null ? null : ancestor.map;

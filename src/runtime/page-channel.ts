@@ -14,6 +14,7 @@
  * pages      8192 bytes × 256, at byte 8192
  * ```
  */
+import { setImmediate } from 'node:timers/promises';
 import { assert } from '../base/assert.ts';
 import { Failure } from '../base/failure.ts';
 import { type KeyFamily, type KeyKind } from '../base/key.ts';
@@ -164,10 +165,9 @@ export class PageChannel {
     };
   }
 
-  /** Where page `index` of the request goes. */
-  page(index: number): Uint8Array {
-    const begin = pagesAt + index * pageSize;
-    return this.#bytes.subarray(begin, begin + pageSize);
+  /** Where the `count` pages of the request go. */
+  pages(count: number): Uint8Array {
+    return this.#bytes.subarray(pagesAt, pagesAt + count * pageSize);
   }
 
   finish(): void {
@@ -213,6 +213,7 @@ export class BellListener {
       serve();
       const wait = Atomics.waitAsync(this.#bell, 0, rung);
       if (wait.async) await wait.value;
+      else await setImmediate(); // rung meanwhile: the loop's other work has its turn first
     }
   }
 }

@@ -6,7 +6,7 @@ import { lsn, type Lsn } from '../../src/base/lsn.ts';
 import { ChunkPool } from '../../src/layers/arena.ts';
 import { openDelta, type DeltaLayer } from '../../src/layers/delta-layer.ts';
 import { writeDelta, type LayerSummary } from '../../src/layers/delta-writer.ts';
-import { openImage, type ImageLayer } from '../../src/layers/image-layer.ts';
+import { openImage, type ImageLayer, type ImageSource } from '../../src/layers/image-layer.ts';
 import { type ImageWriter } from '../../src/layers/image-writer.ts';
 import { KeyFilter, wholeKeySpace, type KeyRange } from '../../src/layers/key-range.ts';
 import { formatLayerName, type LayerDescription } from '../../src/layers/layer-description.ts';
@@ -74,6 +74,15 @@ export function readFrom(bytes: Uint8Array): ReadAt {
   return (offset, size) => bytes.subarray(offset, offset + size);
 }
 
+export function sourceOf(bytes: Uint8Array): ImageSource {
+  return { readAt: readFrom(bytes), readInto };
+  function readInto(target: Uint8Array, offset: number): boolean {
+    const found = bytes.subarray(offset, offset + target.length);
+    target.set(found);
+    return found.length === target.length;
+  }
+}
+
 export interface Lsns {
   readonly begin: number;
   readonly end: number;
@@ -104,7 +113,7 @@ export function imageFile(writer: ImageWriter, keys: KeyRange = wholeKeySpace): 
 }
 
 export function openFile(families: FamilyTable, bytes: Uint8Array): ImageLayer {
-  return openImage(readFrom(bytes), bytes.length, families);
+  return openImage(sourceOf(bytes), bytes.length, families);
 }
 
 export interface DescriptionParts extends Lsns {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { FamilyTable, keyFamily, keyKinds, type Key } from '../../src/base/key.ts';
 import { lsn } from '../../src/base/lsn.ts';
 import { buildFamilySection } from '../../src/layers/family-section.ts';
-import { ImageLayer } from '../../src/layers/image-layer.ts';
+import { ImageLayer, openImage } from '../../src/layers/image-layer.ts';
 import { ImageWriter } from '../../src/layers/image-writer.ts';
 import { wholeKeySpace } from '../../src/layers/key-range.ts';
 import { VersionList } from '../../src/layers/version-list.ts';
@@ -15,6 +15,7 @@ import {
   keyIn,
   openFile,
   randomNumbers,
+  sourceOf,
   textBytes,
   textOf,
   timeline,
@@ -109,37 +110,52 @@ test('image: all-zero pages take no room', () => {
   ok(bytes.length < 2 * pageSize);
 });
 
-test('image: a run gives consecutive pages, page-aligned, up to a gap or the count asked for', () => {
+test('image: a stretch goes up to a gap, a zero page or the count asked for', () => {
   const families = new FamilyTable();
-  const bytes = smallFile(families);
-  const image = openFile(families, bytes);
+  const image = openFile(families, smallFile(families));
 
-  const runs = [0, 1, 3, 4, 5].map((block) => image.run(keyIn(families, { block }), 100));
-  const short = image.run(keyIn(families, {}), 2);
+  const stretches = [0, 1, 3, 4, 5].map((block) => image.stretch(keyIn(families, { block }), 100));
 
-  deepEqual(runs, [
-    { offset: pageSize, size: 3 * pageSize },
-    { offset: 2 * pageSize, size: 2 * pageSize },
-    null,
-    { offset: 4 * pageSize, size: pageSize },
-    null,
-  ]);
-  deepEqual(short, { offset: pageSize, size: 2 * pageSize });
+  deepEqual(stretches, [3, 2, 0, 1, 0]);
+  equal(image.stretch(keyIn(families, {}), 2), 2);
 });
 
-test('image: pages read directly are verified', () => {
+test('image: pages read at once are those read one by one', () => {
+  const families = new FamilyTable();
+  const image = openFile(families, smallFile(families));
+  const pages = new Uint8Array(2 * pageSize);
+
+  image.readStretch(keyIn(families, { block: 1 }), pages);
+
+  const list = new VersionList();
+  for (const block of [1, 2]) {
+    image.collect(keyIn(families, { block }), list);
+    deepEqual(pages.subarray((block - 1) * pageSize, block * pageSize), list.bytes(0));
+    list.clear();
+  }
+});
+
+test('image: pages read at once are verified', () => {
   const families = new FamilyTable();
   const bytes = smallFile(families);
+  bytes[3 * pageSize + 5]! ^= 1;
   const image = openFile(families, bytes);
-  const { offset, size } = image.run(keyIn(families, {}), 3)!;
-  const pages = bytes.slice(offset, offset + size);
 
-  image.checkPages(offset, pages);
-  pages[2 * pageSize + 5]! ^= 1;
+  image.readStretch(keyIn(families, {}), new Uint8Array(2 * pageSize));
+  throws(() => {
+    image.readStretch(keyIn(families, {}), new Uint8Array(3 * pageSize));
+  }, /layer page checksum mismatch\. offset=24576/);
+});
+
+test('image: pages that the file has no more are missed', () => {
+  const families = new FamilyTable();
+  const bytes = smallFile(families);
+  const { readAt } = sourceOf(bytes);
+  const image = openImage({ readAt, readInto: () => false }, bytes.length, families);
 
   throws(() => {
-    image.checkPages(offset, pages);
-  }, /layer page checksum mismatch/);
+    image.readStretch(keyIn(families, {}), new Uint8Array(2 * pageSize));
+  }, /layer truncated/);
 });
 
 test('image: every flipped bit pattern of a byte is detected on open or on read', () => {
@@ -235,7 +251,7 @@ test('image: pages beyond 4 GiB are read at their true offset', () => {
     return new Uint8Array(size).fill(1);
   }
   const frame = { timeline, begin: lsn(1), end: lsn(2), ...counts, ...sizes, index };
-  const image = new ImageLayer(frame, readAt, families);
+  const image = new ImageLayer(frame, { readAt, readInto: () => false }, families);
 
   throws(() => look(image, key), /layer page checksum mismatch/);
 

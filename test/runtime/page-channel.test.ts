@@ -13,6 +13,8 @@ import {
 } from '../../src/runtime/page-channel.ts';
 import { stampedFamily, type PageAsk, type PageAskReport } from './stamped.ts';
 
+const pageSize = 8_192;
+
 interface Asking {
   readonly channel: PageChannel;
   readonly bell: SharedArrayBuffer;
@@ -66,7 +68,9 @@ async function asking(
 /** Fills every page with its block number. */
 function stampPages(channel: PageChannel): void {
   const { firstBlock, count } = channel.request;
-  for (let index = 0; index < count; index += 1) channel.page(index).fill(firstBlock + index);
+  const pages = channel.pages(count);
+  for (let index = 0; index < count; index += 1)
+    pages.fill(firstBlock + index, index * pageSize, (index + 1) * pageSize);
   channel.finish();
 }
 
@@ -143,7 +147,7 @@ test('page channel: a late answer does not pass for the answer to the next reque
     await gaveUp;
     await until(() => Atomics.load(new Int32Array(bell), 0) === 2); // the second request is there
 
-    channel.page(0).fill(1);
+    channel.pages(1).fill(1);
     channel.finish(); // of the first
     await until(() => channel.waiting);
     stampPages(channel);
@@ -168,4 +172,22 @@ test('page channel: a server that comes late serves what waits already', async (
       equal(report?.stamps[0], 5);
     },
   );
+});
+
+test('page channel: a bell that never stops leaves a turn to others', async () => {
+  const bell = allocateBell();
+  const rings = new Int32Array(bell);
+  const listener = new BellListener(bell);
+  let others = 0;
+  setImmediate(() => (others += 1));
+  let served = 0;
+  const stopped = listener.listen(() => {
+    served += 1;
+    if (served === 100 || others > 0) listener.stop();
+    else Atomics.add(rings, 0, 1);
+  });
+  await stopped;
+
+  equal(others, 1);
+  ok(served < 100);
 });

@@ -157,7 +157,7 @@ export class TimelineDisk {
     return named(join(this.layers.folder, description.name), () => {
       return description.kind === 'delta'
         ? { kind: 'delta', description, reader: openDelta(file.readAt, file.size, families) }
-        : { kind: 'image', description, reader: openImage(file.readAt, file.size, families) };
+        : { kind: 'image', description, reader: openImage(file, file.size, families) };
     });
   }
 }

@@ -70,10 +70,8 @@ function answer(channel: PageChannel): boolean {
   const store = findByNumber(timeline);
   if (store === null || store.ingestedLsn < floor || !isWhole(store)) return false;
   try {
-    const id = store.families.idOf(family);
-    for (let index = 0; index < count; index += 1) {
-      store.readCurrentPage(makeKey(id, firstBlock + index), channel.page(index));
-    }
+    const first = makeKey(store.families.idOf(family), firstBlock);
+    store.readCurrentPages(first, channel.pages(count));
     channel.finish();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;

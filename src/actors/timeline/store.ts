@@ -17,7 +17,7 @@ import {
 } from '../../base/key.ts';
 import { lsn, type Lsn } from '../../base/lsn.ts';
 import { type LayerMap } from '../../layers/layer-map.ts';
-import { VersionReader, type ReadOutcome } from '../../layers/read-versions.ts';
+import { baseImage, VersionReader, type ReadOutcome } from '../../layers/read-versions.ts';
 import { scan } from '../../layers/scan.ts';
 import { databaseRange, type KeyRange } from '../../layers/key-range.ts';
 import { VersionList } from '../../layers/version-list.ts';
@@ -34,6 +34,10 @@ const noFamily: KeyFamily = {
   fork: 0,
 };
 
+/** Who asks for so many pages at once reads from front to back. */
+const scanPagesMin = 32;
+/** Fewer pages of an image are read one by one. */
+const imagedPagesMin = 4;
 const lsnMax = lsn(Number.MAX_SAFE_INTEGER - 1);
 
 export interface StoreOptions {
@@ -112,16 +116,62 @@ export class TimelineStore implements Tip {
     assert(outcome.kind === 'complete', 'every layer file of a timeline is at hand');
   }
 
-  /** Makes `target` the page as of the end of what is ingested, and keeps it for other readers. */
-  readCurrentPage(key: Key, target: Uint8Array): void {
-    this.readPage(key, this.ingestedLsn, target);
-    this.#cache.insert(this.#addressOf(key), this.ingestedLsn, target);
+  /**
+   * Makes `target` the pages of consecutive blocks as of the end of what is ingested. Few pages are
+   * kept for other readers; many are a scan's, which the kernel keeps.
+   */
+  readCurrentPages(first: Key, target: Uint8Array): void {
+    this.readPages(first, this.ingestedLsn, target);
+    const count = target.length / pageSize;
+    if (count >= scanPagesMin) return;
+    for (let index = 0; index < count; index += 1) {
+      const address = this.#addressOf((first + index) as Key);
+      this.#cache.insert(address, this.ingestedLsn, pageIn(target, index));
+    }
+  }
+
+  /** Makes `target` the pages of consecutive blocks as of `at`. */
+  readPages(first: Key, at: Lsn, target: Uint8Array): void {
+    const count = target.length / pageSize;
+    for (let index = 0; index < count;) {
+      const key = (first + index) as Key;
+      const rest = target.subarray(index * pageSize);
+      const imaged = this.#readImaged(key, at, rest);
+      if (imaged === 0) this.readPage(key, at, rest.subarray(0, pageSize));
+      index += Math.max(1, imaged);
+    }
   }
 
   /** Makes `target` (8192 bytes) the page of `key` as of `at`; zeros when it was never written. */
   readPage(key: Key, at: Lsn, target: Uint8Array): void {
     if (this.#collect(key, at) === 'missing') target.fill(0);
     else this.#rebuilder.rebuild(target, this.#versions);
+  }
+
+  /**
+   * Reads as many pages as lie in one image, one after the other, and lays over each what is newer.
+   * Returns how many; 0 when it is not worth it.
+   */
+  #readImaged(first: Key, at: Lsn, target: Uint8Array): number {
+    const { map } = this;
+    const held = baseImage(map, first, at);
+    if (held === null) return 0;
+    const { reader } = held;
+    assert(reader !== null, 'every layer file of a timeline is at hand');
+    const stored = reader.stretch(first, target.length / pageSize);
+    let count = 0;
+    while (count < stored && baseImage(map, (first + count) as Key, at) === held) count += 1;
+    if (count < imagedPagesMin) return 0;
+    reader.readStretch(first, target.subarray(0, count * pageSize));
+    for (let index = 0; index < count; index += 1) {
+      const key = (first + index) as Key;
+      const outcome = this.#reader.collectOver({ map, lsn: at, held }, key, this.#versions);
+      assert(outcome === 'held' || outcome === 'complete', 'an image ends every search');
+      const page = pageIn(target, index);
+      if (outcome === 'complete') this.#rebuilder.rebuild(page, this.#versions);
+      else if (this.#versions.count > 0) this.#rebuilder.update(page, this.#versions);
+    }
+    return count;
   }
 
   #addressOf(key: Key): PageAddress {
@@ -135,4 +185,9 @@ export class TimelineStore implements Tip {
     assert(outcome !== 'absent', 'every layer file of a timeline is at hand');
     return outcome;
   }
+}
+
+/** Page `index` of several. */
+function pageIn(pages: Uint8Array, index: number): Uint8Array {
+  return pages.subarray(index * pageSize, (index + 1) * pageSize);
 }

@@ -60,6 +60,11 @@ export class PageRebuilder {
    */
   rebuild(page: Uint8Array, versions: PageVersions): void {
     page.fill(0);
+    this.update(page, versions);
+  }
+
+  /** Applies versions, oldest first, to `page` as it is. Fails as `rebuild` does. */
+  update(page: Uint8Array, versions: PageVersions): void {
     this.resume(page);
     for (let index = versions.count - 1; index >= 0; index -= 1) {
       const { bytes, view } = versions.chunk(index);
