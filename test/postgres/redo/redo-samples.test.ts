@@ -8,26 +8,49 @@ import { Failure } from '../../../src/base/failure.ts';
 import { PageHeader, isNewPage, pageSize } from '../../../src/postgres/page.ts';
 import { maskPage } from '../../../src/postgres/redo/mask-page.ts';
 import { PageRebuilder } from '../../../src/postgres/redo/rebuild.ts';
+import { resourceManagers } from '../../../src/postgres/resource-managers.ts';
 import { btreeWorkload } from './btree-workload.ts';
+import { variantsOf } from './gin-variants.ts';
+import { ginWorkload } from './gin-workload.ts';
 import { heapWorkload } from './heap-workload.ts';
-import { runOracle } from './oracle.ts';
+import { type Workload, runOracle } from './oracle.ts';
 import { type RedoSample } from './oracle-replay.ts';
 import { genericWorkload, sequenceWorkload } from './other-workloads.ts';
 import { describeDifference } from './page-difference.ts';
 import { SampleCollector, readSamples } from './redo-samples.ts';
 
-const workloads = [btreeWorkload, heapWorkload, genericWorkload, sequenceWorkload];
+/** Workloads whose samples share a file, and how many kinds of sample there must be at least. */
+interface SampleGroup {
+  readonly file: string;
+  readonly workloads: readonly Workload[];
+  readonly kindsMin: number;
+  /** Names of the kinds a sample is of: by default what the oracle calls it. */
+  readonly kindsOf?: (sample: RedoSample) => readonly string[];
+}
+
+const groups: readonly SampleGroup[] = [
+  {
+    file: 'redo-samples',
+    workloads: [btreeWorkload, heapWorkload, genericWorkload, sequenceWorkload],
+    kindsMin: 50,
+  },
+  { file: 'redo-samples-gin', workloads: [ginWorkload], kindsMin: 25, kindsOf: ginKinds },
+];
 const damagesPerSample = 150;
 const guard_bytes = 256;
 const guardByte = 0xa5;
 
-for (const major of [15, 18]) {
-  const file = `redo-samples-${major}.gz`;
-  if (process.env['GOLDEN'] === 'write') await writeSamples(major, file);
+/** Of `GOLDEN=write`: the one file to write, by the name it has here. */
+const only = process.env['SAMPLES'];
+
+for (const [group, major] of groups.flatMap((each) => [[each, 15] as const, [each, 18] as const])) {
+  const file = `${group.file}-${major}.gz`;
+  const isWritten = process.env['GOLDEN'] === 'write' && (only ?? group.file) === group.file;
+  if (isWritten) await writeSamples(group, major, file);
   const samples = readSamples(file);
 
-  test(`redo of ${major}: there is a sample of every kind of record`, () => {
-    ok(samples.length >= 50, `${samples.length}`);
+  test(`redo of ${major}: there is a sample of every kind of record in ${group.file}`, () => {
+    ok(samples.length >= group.kindsMin, `${samples.length}`);
   });
 
   for (const sample of samples) {
@@ -38,7 +61,7 @@ for (const major of [15, 18]) {
     });
   }
 
-  test(`redo of ${major}: a damaged value or page is a page or a corrupt failure`, () => {
+  test(`redo of ${major}: damage in ${group.file} gives a page or a corrupt failure`, () => {
     const random = randomNumbers(major);
     for (const sample of samples)
       for (let round = 0; round < damagesPerSample; round += 1)
@@ -46,18 +69,25 @@ for (const major of [15, 18]) {
   });
 }
 
-async function writeSamples(major: number, file: string): Promise<void> {
+async function writeSamples(group: SampleGroup, major: number, file: string): Promise<void> {
+  const { workloads, kindsOf } = group;
   const collector = new SampleCollector();
   const report = await runOracle({
     major,
     workloads,
     settings: { full_page_writes: 'off' },
     observer: (sample) => {
-      collector.take(sample);
+      for (const name of kindsOf?.(sample) ?? [sample.name]) collector.take({ ...sample, name });
     },
   });
   equal(report.mismatched, 0);
   collector.write(file);
+}
+
+/** One of each form a record of GIN may have. */
+function ginKinds(sample: RedoSample): readonly string[] {
+  if (sample.rmgr !== resourceManagers.gin) return [];
+  return variantsOf(sample).map((variant) => `Gin (${variant})`);
 }
 
 /** The page after the sample's value, in a buffer whose bytes around the page must not change. */

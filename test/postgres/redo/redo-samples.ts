@@ -1,7 +1,8 @@
 /**
  * RedoSamples: for each kind of record and each of its blocks one real example: the page before, the
- * value, and the page Postgres made of it. Kept in test/golden, one file per major: lines of JSON,
- * bytes in hex, gzip'd. `GOLDEN=write` makes the oracle's tests write them anew.
+ * value, and the page Postgres made of it. Kept in test/golden, some files per major: lines of JSON,
+ * bytes in hex, gzip'd. `GOLDEN=write` makes the samples' tests write them anew; with `SAMPLES=<file>`
+ * as well, only that file, whose name is without the major.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
