@@ -5,7 +5,7 @@
  * Promise: after `sync`, everything written is durable, its directory entries included.
  *
  * A segment file has its full size from the start, but takes space as it fills: zeros are written
- * ahead of the log in steps, so that a sync seldom has to wait for the file system to allocate.
+ * ahead of small writes in steps, so that their syncs seldom wait for the file system to allocate.
  */
 import { assert } from '../../base/assert.ts';
 import { lsn, type Lsn } from '../../base/lsn.ts';
@@ -18,8 +18,10 @@ import {
   segmentStart,
 } from '../../postgres/wal-page.ts';
 
-const aheadBytes = 1_048_576;
-const zeros = new Uint8Array(aheadBytes);
+/** Written ahead of the log at a time. */
+const zeros = new Uint8Array(1_048_576);
+/** What commits write, rather than bulk loads. */
+const smallWrite_bytes = 65_536;
 
 interface OpenSegment {
   readonly number: number;
@@ -37,6 +39,8 @@ export class WalSegments {
   #open: OpenSegment[] = [];
   /** The segment read last. */
   #reading: { readonly number: number; readonly file: DiskFile } | null = null;
+  /** Number of the oldest segment, infinite without one; null when it must be looked up. */
+  #oldest: number | null = null;
 
   constructor(disk: Disk, directory: string, segmentSize: number) {
     this.#disk = disk;
@@ -47,8 +51,8 @@ export class WalSegments {
 
   /** Start of the oldest segment kept, or null when there is none. */
   firstLsn(): Lsn | null {
-    const numbers = this.#numbers();
-    return numbers.length === 0 ? null : segmentStart(Math.min(...numbers), this.#segmentSize);
+    this.#oldest ??= Math.min(Number.POSITIVE_INFINITY, ...this.#numbers());
+    return Number.isFinite(this.#oldest) ? segmentStart(this.#oldest, this.#segmentSize) : null;
   }
 
   /** Writes bytes at `begin`. After a failure, `truncate(begin)` restores what was before. */
@@ -60,8 +64,8 @@ export class WalSegments {
       const size = Math.min(bytes.length - done, this.#segmentSize - offset);
       const segment = this.#segment(segmentNumber(at, this.#segmentSize), offset);
       segment.dirty = true;
-      this.#allocate(segment, offset + size);
       segment.file.writeAt(bytes.subarray(done, done + size), offset);
+      this.#allocate(segment, offset + size, size);
       done += size;
     }
   }
@@ -102,7 +106,7 @@ export class WalSegments {
     const later = this.#numbers().filter(
       (each) => each > number || (each === number && offset === 0),
     );
-    for (const each of later.sort((a, b) => b - a)) this.#disk.remove(this.#path(each));
+    for (const each of later.sort((a, b) => b - a)) this.#remove(each);
     if (later.length > 0) this.#disk.syncDirectory(this.#directory);
     if (offset === 0 || !this.#disk.exists(this.#path(number))) return;
     const { file } = this.#segment(number, offset);
@@ -133,7 +137,7 @@ export class WalSegments {
     const gone = this.#numbers().filter((number) => number < keep);
     if (gone.length === 0) return;
     this.#closeReading();
-    for (const number of gone) this.#disk.remove(this.#path(number));
+    for (const number of gone) this.#remove(number);
     this.#disk.syncDirectory(this.#directory);
   }
 
@@ -154,17 +158,25 @@ export class WalSegments {
     const segment = { number, file, allocated: offset, dirty: isNew };
     this.#open.push(segment);
     if (file.size() < this.#segmentSize) file.truncate(this.#segmentSize);
-    if (isNew) this.#disk.syncDirectory(this.#directory);
+    if (isNew) {
+      this.#oldest = null;
+      this.#disk.syncDirectory(this.#directory);
+    }
     return segment;
   }
 
-  #allocate(segment: OpenSegment, end: number): void {
-    while (segment.allocated < end) {
-      const left = this.#segmentSize - segment.allocated;
-      const step = zeros.subarray(0, Math.min(aheadBytes, left));
-      segment.file.writeAt(step, segment.allocated);
-      segment.allocated += step.length;
-    }
+  /**
+   * After a write of `size` bytes up to `end`: zeros beyond it, so that the syncs of the small ones
+   * that follow find blocks in place. After a large one, more of its kind would write them twice.
+   */
+  #allocate(segment: OpenSegment, end: number, size: number): void {
+    if (end <= segment.allocated) return;
+    segment.allocated = end;
+    if (size > smallWrite_bytes) return;
+    const left = this.#segmentSize - end;
+    const ahead = zeros.subarray(0, Math.min(zeros.length, left));
+    segment.file.writeAt(ahead, end);
+    segment.allocated += ahead.length;
   }
 
   #readable(number: number): DiskFile | null {
@@ -180,6 +192,11 @@ export class WalSegments {
   #closeReading(): void {
     this.#reading?.file.close();
     this.#reading = null;
+  }
+
+  #remove(number: number): void {
+    this.#oldest = null;
+    this.#disk.remove(this.#path(number));
   }
 
   #numbers(): number[] {
