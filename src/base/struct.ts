@@ -71,6 +71,14 @@ export const i64: FieldType<number> = {
     view.setInt32(at + 4, Math.floor(value / twoPow32), true);
   },
 };
+/** A C `double`. */
+export const f64: FieldType<number> = {
+  size: 8,
+  read: (view, at) => view.getFloat64(at, true),
+  write: (view, at, value) => {
+    view.setFloat64(at, value, true);
+  },
+};
 /** `XLogRecPtr`: one 64-bit integer. */
 export const lsnField: FieldType<Lsn> = {
   size: 8,

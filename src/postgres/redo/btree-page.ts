@@ -5,7 +5,7 @@
  * Tuples are addressed as (view, offset), so the same functions serve a page and a record.
  */
 import { Failure } from '../../base/failure.ts';
-import { padding, struct, u16, u32, u8, type FieldType } from '../../base/struct.ts';
+import { f64, padding, struct, u16, u32, u8 } from '../../base/struct.ts';
 import { PageHeader, initPage, pageSize } from '../page.ts';
 import { itemFlags, itemIdSize, maxAlign, setItem, slotCount } from '../page-items.ts';
 import { copyBytes } from './page-bytes.ts';
@@ -31,14 +31,6 @@ export const btreeFlags = {
   incompleteSplit: 0x0080,
   hasFullXid: 0x0100,
 } as const;
-
-const f64: FieldType<number> = {
-  size: 8,
-  read: (view, at) => view.getFloat64(at, true),
-  write: (view, at, value) => {
-    view.setFloat64(at, value, true);
-  },
-};
 
 /** `BTMetaPageData`, the contents of block 0. */
 export const BtreeMeta = struct(

@@ -149,7 +149,7 @@ function restorePage(page: DataView, record: BlockRecord): void {
 }
 
 /** The aligned size of the tuple at `at` in the block's data, which must hold all of it. */
-function tupleSpace(record: BlockRecord, at: number): number {
+export function tupleSpace(record: BlockRecord, at: number): number {
   const end = record.data + record.dataSize;
   const size = at + IndexTuple.size <= end ? tupleSize(record.view, at) : 0;
   if (size < IndexTuple.size || at + maxAlign(size) > end)

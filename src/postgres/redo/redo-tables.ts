@@ -7,14 +7,16 @@
  * Ids are positions in src/include/access/rmgrlist.h, the same in majors 15 to 18.
  */
 import { type Redo } from '../page-value.ts';
+import { brinOpMask, brinRedo } from './brin.ts';
 import { btreeRedo } from './btree.ts';
 import { genericRedo } from './generic.ts';
 import { ginRedo } from './gin.ts';
+import { hashRedo } from './hash.ts';
 import { heapOpMask, heapRedo } from './heap.ts';
 import { heap2Redo } from './heap2.ts';
 import { maskGin } from './masks-gin.ts';
 import { maskHeap } from './masks-heap.ts';
-import { maskBtree, maskGeneric, maskSequence } from './masks-index.ts';
+import { maskBrin, maskBtree, maskGeneric, maskHash, maskSequence } from './masks-index.ts';
 import { type Mask } from './masks.ts';
 import { sequenceRedo } from './sequence.ts';
 import { xlogRedo } from './xlog.ts';
@@ -35,7 +37,9 @@ export const redoTables: Readonly<Partial<Record<number, RedoTable>>> = {
   9: { name: 'Heap2', opMask: heapOpMask, redo: heap2Redo, mask: maskHeap },
   10: { name: 'Heap', opMask: heapOpMask, redo: heapRedo, mask: maskHeap },
   11: { name: 'Btree', opMask: 0xf0, redo: btreeRedo, mask: maskBtree },
+  12: { name: 'Hash', opMask: 0xf0, redo: hashRedo, mask: maskHash },
   13: { name: 'Gin', opMask: 0xf0, redo: ginRedo, mask: maskGin },
   15: { name: 'Sequence', opMask: 0xf0, redo: sequenceRedo, mask: maskSequence },
+  17: { name: 'BRIN', opMask: brinOpMask, redo: brinRedo, mask: maskBrin },
   20: { name: 'Generic', opMask: 0xf0, redo: genericRedo, mask: maskGeneric },
 };

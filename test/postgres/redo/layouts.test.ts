@@ -7,21 +7,29 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type Field } from '../../../src/base/struct.ts';
 import { majors } from '../../../src/postgres/major.ts';
+import * as brinPage from '../../../src/postgres/redo/brin-page.ts';
+import * as brin from '../../../src/postgres/redo/brin.ts';
 import * as btreeDedup from '../../../src/postgres/redo/btree-dedup.ts';
 import * as btreePage from '../../../src/postgres/redo/btree-page.ts';
 import * as btree from '../../../src/postgres/redo/btree.ts';
+import * as hashPage from '../../../src/postgres/redo/hash-page.ts';
+import * as hash from '../../../src/postgres/redo/hash.ts';
 import * as heapPrune from '../../../src/postgres/redo/heap-prune.ts';
 import * as heapTuple from '../../../src/postgres/redo/heap-tuple.ts';
 import * as heap from '../../../src/postgres/redo/heap.ts';
 import * as heap2 from '../../../src/postgres/redo/heap2.ts';
 import * as sequence from '../../../src/postgres/redo/sequence.ts';
 
+const brinStructs = { ...brin, ...brinPage };
 const btreeStructs = { ...btree, ...btreeDedup, ...btreePage, ...sequence };
+const hashStructs = { ...hash, ...hashPage };
 const heapStructs = { ...heap, ...heap2, ...heapPrune, ...heapTuple };
 
 /** By what the golden file and the C program are called after. */
 const declared: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  brin: brinStructs,
   btree: btreeStructs,
+  hash: hashStructs,
   heap: heapStructs,
 };
 

@@ -71,8 +71,14 @@ const differencesKept = 5;
 const shutdownCheckpointInfo = 0;
 const truncateInfo = 0x20;
 const mainFork = 0;
-/** Blocks that Postgres does not always stamp: hints that need no stamp without checksums. */
-const unstamped = new Set(['Heap2 40 block 0', 'Heap2 40 block 1']);
+/**
+ * Blocks that Postgres does not always stamp: hints that need no stamp without checksums, and pages of
+ * hash indexes that a standby is to lock.
+ */
+const unstamped = new Set([
+  ...['Heap2 40 block 0', 'Heap2 40 block 1'],
+  ...['Hash 70 block 0', 'Hash 80 block 0', 'Hash 80 block 1', 'Hash 90 block 0'],
+]);
 
 /** Replays the cluster's log. The server must have been shut down. */
 export function replay(cluster: Cluster, observer: RedoObserver | null): OracleReport {
