@@ -338,6 +338,7 @@ function receiverSpec(id: string): ChildSpec {
     acceptorPath: `acceptor-${id}/t`,
     timelinePath: `timeline/${id}`,
     chunkBytesMax: 30_000,
+    gather_ms: 2,
     wait_ms: 500,
     answerTimeout_ms: 400,
     retry_ms: 20,

@@ -86,6 +86,7 @@ export class Timelines {
       acceptorPath: `acceptor/${name}`,
       timelinePath: `timeline/${name}`,
       chunkBytesMax: 1_048_576,
+      gather_ms: 2,
       wait_ms: 10_000,
       answerTimeout_ms: 60_000,
       retry_ms: 100,

@@ -11,6 +11,11 @@ export interface WalReceiverOptions {
   readonly acceptorPath: string;
   readonly timelinePath: string;
   readonly chunkBytesMax: number;
+  /**
+   * Pause before the next read when little came, and soon after what came before: under many short
+   * transactions it gathers some of them for each hop between the threads.
+   */
+  readonly gather_ms: number;
   /** How long a read waits at the acceptor for more WAL. */
   readonly wait_ms: number;
   readonly answerTimeout_ms: number;
@@ -60,5 +65,16 @@ export interface ResumeDue extends Tell<'resumeDue'> {
   readonly attempt: number;
 }
 
+/** Enough has been gathered. */
+export interface ReadDue extends Tell<'readDue'> {
+  readonly attempt: number;
+}
+
 export type WalReceiverMessage =
-  DescribeWalReceiver | TimelineStands | ChunkRead | ChunkIngested | TransferFailed | ResumeDue;
+  | DescribeWalReceiver
+  | TimelineStands
+  | ChunkRead
+  | ChunkIngested
+  | TransferFailed
+  | ResumeDue
+  | ReadDue;

@@ -17,6 +17,7 @@ import { type TimelineMessage } from '../timeline/protocol.ts';
 import {
   type ChunkIngested,
   type ChunkRead,
+  type ReadDue,
   type ResumeDue,
   type TimelineStands,
   type TransferFailed,
@@ -31,7 +32,10 @@ interface Receiver {
   readonly timeline: ActorRef<TimelineMessage>;
   /** Numbers beginnings: what an earlier one still has under way is void. */
   attempt: number;
+  /** A read is under way, or waits until enough has been gathered. */
   reading: boolean;
+  /** When a chunk came last, monotonic. */
+  chunkCame_ms: number;
   ingesting: boolean;
   /** Read, and waiting for the timeline to be ready. */
   next: ChunkRead | null;
@@ -44,6 +48,8 @@ type ReceiverContext = Context<WalReceiverMessage>;
 
 /** A timeline that halted, or a log that is damaged, does not mend by being asked again soon. */
 const corruptPause_ms = 30_000;
+/** A chunk of less than this part of the largest is little. */
+const littleFraction = 16;
 
 export const walReceiver = defineActor<WalReceiverMessage, Receiver, WalReceiverOptions>({
   name: 'wal-receiver',
@@ -64,6 +70,7 @@ function start(context: ReceiverContext, options: WalReceiverOptions): Receiver 
     timeline: context.ref(options.timelinePath),
     attempt: 0,
     reading: false,
+    chunkCame_ms: Number.NEGATIVE_INFINITY,
     ingesting: false,
     next: null,
     receivedLsn: lsnZero,
@@ -93,6 +100,9 @@ function receive(context: ReceiverContext, receiver: Receiver, message: WalRecei
     case 'resumeDue':
       onResumeDue(context, receiver, message);
       return;
+    case 'readDue':
+      onReadDue(context, receiver, message);
+      return;
     default:
       unreachable(message);
   }
@@ -113,12 +123,24 @@ function onTimelineStands(
 
 function onChunkRead(context: ReceiverContext, receiver: Receiver, message: ChunkRead): void {
   if (message.attempt !== receiver.attempt) return;
-  receiver.reading = false;
+  const { options, attempt, chunkCame_ms } = receiver;
+  const size = message.bytes.length;
   receiver.commitLsn = message.commitLsn;
-  if (message.bytes.length > 0) {
-    receiver.receivedLsn = (message.begin + message.bytes.length) as Lsn;
+  if (size > 0) {
+    receiver.receivedLsn = (message.begin + size) as Lsn;
     receiver.next = message;
+    receiver.chunkCame_ms = context.clock.monotonic_ms();
   }
+  const soon = size > 0 && receiver.chunkCame_ms - chunkCame_ms < options.gather_ms;
+  const gather = soon && size < options.chunkBytesMax / littleFraction;
+  if (gather) context.after(options.gather_ms, { kind: 'readDue', attempt });
+  receiver.reading = gather;
+  carryOn(context, receiver);
+}
+
+function onReadDue(context: ReceiverContext, receiver: Receiver, message: ReadDue): void {
+  if (message.attempt !== receiver.attempt) return;
+  receiver.reading = false;
   carryOn(context, receiver);
 }
 

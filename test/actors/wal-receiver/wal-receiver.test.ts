@@ -3,6 +3,7 @@
  */
 import { equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { type WalReceiverOptions } from '../../../src/actors/wal-receiver/protocol.ts';
 import { type Lsn } from '../../../src/base/lsn.ts';
 import { walFixture } from '../../postgres/wal-fixture.ts';
@@ -48,6 +49,25 @@ test('wal-receiver: hears of a commit while it waits', async () => {
     await collectedUpTo(late);
 
     equal(Buffer.compare(content(), acceptor.bytes(start, late)), 0);
+  });
+});
+
+test('wal-receiver: commits that come quickly share a chunk', async () => {
+  await withReceiver(async (acceptor) => {
+    const few = ends.slice(0, 21);
+    await acceptor.append(start, few[0]!);
+    await acceptor.commit(few[0]!);
+    await collectedUpTo(few[0]!);
+
+    for (let next = 1; next < few.length; next += 1) {
+      await acceptor.append(few[next - 1]!, few[next]!);
+      await acceptor.commit(few[next]!);
+      for (let turn = 0; turn < 20; turn += 1) await setImmediate(); // time for a reader in no pause
+    }
+    await collectedUpTo(few.at(-1)!);
+
+    equal(Buffer.compare(content(), acceptor.bytes(start, few.at(-1)!)), 0);
+    ok(collected.chunks.length < few.length / 2, `chunks: ${collected.chunks.length}`);
   });
 });
 
@@ -100,6 +120,7 @@ async function spawnReceiver({ runtime }: QuorumHost, acceptor: TestAcceptor): P
     acceptorPath: acceptor.path,
     timelinePath: 'timeline/t',
     chunkBytesMax: 20_000,
+    gather_ms: 1_000,
     wait_ms: 5_000,
     answerTimeout_ms: 5_000,
     retry_ms: 5,
