@@ -8,11 +8,9 @@ import { join } from 'node:path';
 import { keyKinds, type KeyFamily } from '../../base/key.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { PageHeader, pageSize } from '../../postgres/page.ts';
-import { maskPage } from '../../postgres/redo/mask-page.ts';
+import { maskPage, maskUnlogged } from '../../postgres/redo/mask-page.ts';
 import { relationForks } from '../../postgres/relation-path.ts';
 import { pageManager } from '../../postgres/redo/page-manager.ts';
-import { maskSequenceCounters } from '../../postgres/redo/sequence.ts';
-import { resourceManagers } from '../../postgres/resource-managers.ts';
 import { PageAsker } from '../../runtime/page-channel.ts';
 
 /** One file of a mount: a segment of a relation fork or of an SLRU. */
@@ -167,7 +165,7 @@ function mask(bytes: Uint8Array, fork: number, block: number): number | null {
   const rmgr = fork === 0 || fork === 3 ? pageManager(page) : null;
   const isEmpty = PageHeader.upper.get(page, 0) === 0;
   if (!isEmpty) maskPage(page, { rmgr: rmgr ?? 0, fork, block });
-  if (rmgr === resourceManagers.sequence) maskSequenceCounters(page);
+  if (rmgr !== null) maskUnlogged(page, rmgr);
   return rmgr;
 }
 

@@ -20,6 +20,7 @@ import { type RecordBlock, type WalRecord } from '../wal-record.ts';
 import { ingestClog } from './clog.ts';
 import { ingestCommitTimestamp } from './commit-timestamp.ts';
 import { ingestDatabase } from './database.ts';
+import { ingestGist } from './gist.ts';
 import { ingestHeap, ingestHeap2 } from './heap-visibility.ts';
 import { ingestMultixact } from './multixact.ts';
 import { ingestRelationMap } from './relation-map.ts';
@@ -46,6 +47,7 @@ const effects: Readonly<Partial<Record<number, Effect>>> = {
   [ids.standby]: ingestStandby,
   [ids.heap2]: ingestHeap2,
   [ids.heap]: ingestHeap,
+  [ids.gist]: ingestGist,
   [ids.commitTs]: ingestCommitTimestamp,
   [ids.replicationOrigin]: ingestReplicationOrigin,
   [ids.logicalMessage]: blocksOnly, // a message is for decoders: it changes nothing

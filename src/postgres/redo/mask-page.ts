@@ -2,9 +2,12 @@
  * maskPage: makes a page comparable with the same page from elsewhere. Which mask fits follows from
  * the fork and, in the main fork, from the resource manager whose records change the page.
  */
+import { resourceManagers } from '../resource-managers.ts';
+import { maskSpgistCache } from './masks-gist.ts';
 import { maskFreeSpaceMap, maskVisibilityMap } from './masks-heap.ts';
 import { type Mask, maskLsnAndChecksum } from './masks.ts';
 import { redoTables } from './redo-tables.ts';
+import { maskSequenceCounters } from './sequence.ts';
 
 /** Forks with a mask of their own, whoever wrote the record. */
 const forkMasks: Readonly<Partial<Record<number, Mask>>> = {
@@ -23,4 +26,15 @@ export interface MaskedPage {
 export function maskPage(page: DataView, { rmgr, fork, block }: MaskedPage): void {
   const mask = forkMasks[fork] ?? redoTables[rmgr]?.mask ?? maskLsnAndChecksum;
   mask(page, block);
+}
+
+/** By manager: masks of what a server that writes keeps on its pages beyond what it logs. */
+const unloggedMasks: Readonly<Partial<Record<number, (page: DataView) => void>>> = {
+  [resourceManagers.sequence]: maskSequenceCounters,
+  [resourceManagers.spgist]: maskSpgistCache,
+};
+
+/** Masks the rest of what may differ between the page of a server that writes and a rebuilt one. */
+export function maskUnlogged(page: DataView, rmgr: number): void {
+  unloggedMasks[rmgr]?.(page);
 }

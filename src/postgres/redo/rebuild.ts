@@ -11,6 +11,7 @@ import { PageHeader, isNewPage, pageSize } from '../page.ts';
 import { BlockRecord, RecordValue, valueTags } from '../page-value.ts';
 import { ImageValue, WalImageValue, restoreImageValue } from '../wal-image.ts';
 import { applyFreeSpaceTruncate } from './free-space-map.ts';
+import { applyGistSplitFinished } from './gist-page.ts';
 import { redoTables } from './redo-tables.ts';
 import { slruRedo } from './slru.ts';
 import { applyVisibilityClear, applyVisibilityTruncate, pageDeltaKinds } from './visibility-map.ts';
@@ -35,6 +36,7 @@ const deltaRedo: Readonly<Partial<Record<number, DeltaRedo>>> = {
   [pageDeltaKinds.visibilityClear]: applyVisibilityClear,
   [pageDeltaKinds.visibilityTruncate]: applyVisibilityTruncate,
   [pageDeltaKinds.freeSpaceTruncate]: applyFreeSpaceTruncate,
+  [pageDeltaKinds.gistSplitFinished]: applyGistSplitFinished,
   ...slruRedo,
 };
 

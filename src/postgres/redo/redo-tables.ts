@@ -11,14 +11,17 @@ import { brinOpMask, brinRedo } from './brin.ts';
 import { btreeRedo } from './btree.ts';
 import { genericRedo } from './generic.ts';
 import { ginRedo } from './gin.ts';
+import { gistRedo } from './gist.ts';
 import { hashRedo } from './hash.ts';
 import { heapOpMask, heapRedo } from './heap.ts';
 import { heap2Redo } from './heap2.ts';
 import { maskGin } from './masks-gin.ts';
+import { maskGist, maskSpgist } from './masks-gist.ts';
 import { maskHeap } from './masks-heap.ts';
 import { maskBrin, maskBtree, maskGeneric, maskHash, maskSequence } from './masks-index.ts';
 import { type Mask } from './masks.ts';
 import { sequenceRedo } from './sequence.ts';
+import { spgistRedo } from './spgist.ts';
 import { xlogRedo } from './xlog.ts';
 
 /** One resource manager's redo. */
@@ -39,7 +42,9 @@ export const redoTables: Readonly<Partial<Record<number, RedoTable>>> = {
   11: { name: 'Btree', opMask: 0xf0, redo: btreeRedo, mask: maskBtree },
   12: { name: 'Hash', opMask: 0xf0, redo: hashRedo, mask: maskHash },
   13: { name: 'Gin', opMask: 0xf0, redo: ginRedo, mask: maskGin },
+  14: { name: 'Gist', opMask: 0xf0, redo: gistRedo, mask: maskGist },
   15: { name: 'Sequence', opMask: 0xf0, redo: sequenceRedo, mask: maskSequence },
+  16: { name: 'SPGist', opMask: 0xf0, redo: spgistRedo, mask: maskSpgist },
   17: { name: 'BRIN', opMask: brinOpMask, redo: brinRedo, mask: maskBrin },
   20: { name: 'Generic', opMask: 0xf0, redo: genericRedo, mask: maskGeneric },
 };

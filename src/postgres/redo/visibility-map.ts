@@ -25,6 +25,7 @@ export const pageDeltaKinds = {
   visibilityClear: 1,
   visibilityTruncate: 2,
   freeSpaceTruncate: 3,
+  gistSplitFinished: 4,
 } as const;
 
 /** `VISIBILITYMAP_*`: the bits of one heap block. */

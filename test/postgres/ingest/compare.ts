@@ -7,8 +7,8 @@ import { type ImportAction } from '../../../src/postgres/import.ts';
 import { sizeFrom } from '../../../src/postgres/ingest/block-store.ts';
 import { type Major } from '../../../src/postgres/major.ts';
 import { isNewPage, PageHeader, pageSize } from '../../../src/postgres/page.ts';
+import { maskPage, maskUnlogged } from '../../../src/postgres/redo/mask-page.ts';
 import { pageManager } from '../../../src/postgres/redo/page-manager.ts';
-import { redoTables } from '../../../src/postgres/redo/redo-tables.ts';
 import { listFiles } from './data-directory.ts';
 
 const mainFork = 0;
@@ -142,9 +142,12 @@ function maskedDifferences(tip: ComparedTip, { action, bytes }: PageFile): strin
     if (ours === null) continue;
     const view = new DataView(theirs.buffer);
     if (isNewPage(view)) continue;
-    const mask = redoTables[pageManager(view)!]!.mask!;
-    mask(view, block);
-    mask(new DataView(ours.buffer), block);
+    const rmgr = pageManager(view)!;
+    for (const page of [view, new DataView(ours.buffer)]) {
+      if (isNewPage(page)) continue;
+      maskPage(page, { rmgr, fork: mainFork, block });
+      maskUnlogged(page, rmgr);
+    }
     const at = theirs.findIndex((byte, index) => byte !== ours[index]);
     if (at !== -1) differences.push(`${name(action.blocks)} block ${block} byte ${at}`);
   }

@@ -14,7 +14,7 @@ import { u32 } from '../../../src/base/struct.ts';
 import { PageHeader, isNewPage, pageSize } from '../../../src/postgres/page.ts';
 import { recordValueSize, writeRecordValue } from '../../../src/postgres/page-value.ts';
 import { imageValueSize, restoreImage, writeImageValue } from '../../../src/postgres/wal-image.ts';
-import { maskPage, type MaskedPage } from '../../../src/postgres/redo/mask-page.ts';
+import { maskPage, maskUnlogged, type MaskedPage } from '../../../src/postgres/redo/mask-page.ts';
 import { pageManager } from '../../../src/postgres/redo/page-manager.ts';
 import { PageRebuilder } from '../../../src/postgres/redo/rebuild.ts';
 import { redoTables } from '../../../src/postgres/redo/redo-tables.ts';
@@ -226,8 +226,10 @@ class Replay {
     if (wanted === null) return;
     this.#comparedAtEnd += 1;
     const { relation, fork, block } = address;
-    const rmgr = table.mask === null ? (pageManager(new DataView(wanted.buffer)) ?? last) : last;
-    const difference = maskedDifference(wanted, bytes, { rmgr, fork, block });
+    const manager = table.mask === null ? pageManager(new DataView(wanted.buffer)) : last;
+    const rmgr = manager ?? last;
+    const [theirs, ours] = [wanted, bytes].map((page) => withoutUnlogged(page, rmgr));
+    const difference = maskedDifference(theirs!, ours!, { rmgr, fork, block });
     if (difference === null) return;
     this.#differ(`at the end, ${table.name} relation ${relation} block ${block}: ${difference}`);
   }
@@ -292,6 +294,14 @@ class Replay {
     for (const [key, held] of this.#pages)
       if (key >= makeKey(family, blocks!) && key < makeKey(family, 2 ** 32 - 1)) held.bytes.fill(0);
   }
+}
+
+/** A copy of the page without what a server keeps there beyond what it logs. */
+function withoutUnlogged(page: Uint8Array, rmgr: number): Uint8Array {
+  const copy = page.slice();
+  const view = new DataView(copy.buffer);
+  if (!isNewPage(view)) maskUnlogged(view, rmgr);
+  return copy;
 }
 
 /** Null when the pages are equal under the mask. A page never initialised has nothing to mask. */
