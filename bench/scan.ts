@@ -25,7 +25,7 @@ export function measureScan(size: Size): Promise<Report> {
     const mine: number[] = [];
     const peers: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
-      await host.stop();
+      await host.stop(); // what was frozen gets its images, as a stopped Postgres gets its checkpoint
       await local.stop();
       dropCaches();
       // Both have just been started, so nobody has read the table.
@@ -36,7 +36,12 @@ export function measureScan(size: Size): Promise<Report> {
     }
     return {
       question: 'cold sequential scan',
-      settings: { megabytes, rounds, max_parallel_workers_per_gather: 0 },
+      settings: {
+        megabytes,
+        rounds,
+        max_parallel_workers_per_gather: 0,
+        before: 'stopped: layers and images are written, the local checkpoint too; caches dropped',
+      },
       figures: [
         figure({
           what: 'select sum over the table',
