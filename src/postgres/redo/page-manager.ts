@@ -7,11 +7,13 @@
  * B-tree keeps a vacuum cycle id there, which is below all of them (`MAX_BT_CYCLE_ID`, nbtree.h).
  */
 import { PageHeader, pageSize } from '../page.ts';
+import { slotCount } from '../page-items.ts';
 import { resourceManagers } from '../resource-managers.ts';
 
 const pageIds = { hash: 0xff80, gist: 0xff81, spgist: 0xff82, bloom: 0xff83 } as const;
 const brinIds = { first: 0xf091, last: 0xf093 } as const;
 const sequenceMagic = 0x1717;
+const magicSize = 4;
 const wideSpecial = 16;
 const pageIdSize = 2;
 
@@ -31,9 +33,19 @@ function wideManager(pageId: number): number {
 }
 
 function narrowManager(page: DataView, special: number, pageId: number): number {
-  if (page.getUint32(special, true) === sequenceMagic) return resourceManagers.sequence;
+  if (isSequence(page, special)) return resourceManagers.sequence;
   if (pageId === pageIds.spgist) return resourceManagers.spgist;
   if (pageId === pageIds.bloom) return resourceManagers.generic;
   if (pageId >= brinIds.first && pageId <= brinIds.last) return resourceManagers.brin;
   return resourceManagers.gin;
+}
+
+/**
+ * Where a sequence has its magic, an inner page of a GIN entry tree has its right link, which may be
+ * the same number. A sequence has nothing behind it and one tuple; an inner page leads to two pages.
+ */
+function isSequence(page: DataView, special: number): boolean {
+  const magic = page.getUint32(special, true);
+  const rest = page.getUint32(special + magicSize, true);
+  return magic === sequenceMagic && rest === 0 && slotCount(page) === 1;
 }
