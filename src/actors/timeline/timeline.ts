@@ -121,7 +121,7 @@ function receive(
 
 /** Writes out what is in memory, so that the next start has little WAL to take in again. */
 async function stop(context: Context<TimelineMessage>, state: State): Promise<void> {
-  if (state.halted === null) await flush(context, state);
+  await flush(context, state);
 }
 
 /** Makes the manifest of a new timeline: from a data directory, or with nothing but an ancestor. */
@@ -295,6 +295,7 @@ function answerWait(context: Context<TimelineMessage>, state: State, asked: Wait
 function freeze(context: Context<TimelineMessage>, state: State): void {
   const { disk, store, lastRecordStart, options } = state;
   if (store.map.open.versionCount === 0) return;
+  if (state.halted !== null) return; // the open layer may have a part of the record that halted it
   disk.freeze(store.map, store.ingestedLsn, lastRecordStart);
   const { imagePagesMin } = options;
   state.writing = writeFrozen({ disk, store, imagePagesMin, onImagesFailed }).catch(
