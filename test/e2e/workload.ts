@@ -19,6 +19,7 @@ export async function makeAccounts(connect: Connect): Promise<void> {
     `insert into account select n, 0, '' from generate_series(1, ${accounts}) n`,
     `insert into teller select n, 0 from generate_series(1, ${tellers}) n`,
     `create index on account (balance)`,
+    `create index on history using gin ((array[teller, account]))`,
     `vacuum analyze account`,
   ]);
 }
@@ -84,6 +85,12 @@ export async function bulkLoad(connect: Connect): Promise<void> {
     `create unlogged table unlogged as select * from bulk`,
     `create sequence counted`,
     `select nextval('counted') from generate_series(1, 100)`,
+    `create table tagged as
+       select n, array[1, n % 50] as tags from generate_series(1, 20000) n`,
+    `create index on tagged using gin (tags)`,
+    `delete from tagged where n between 8000 and 19000 or n % 5 = 0`,
+    `vacuum tagged`,
+    `insert into tagged select n, array[1, n] from generate_series(1, 3000) n`,
     `vacuum full bulk`,
     `vacuum full pg_class`,
   ]);
