@@ -4,17 +4,9 @@
  */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Field } from '../../../src/base/struct.ts';
-import { BlockRecord } from '../../../src/postgres/page-value.ts';
-import {
-  HashAddOverflow,
-  HashDelete,
-  HashMove,
-  HashSplitAllocate,
-  HashSqueeze,
-} from '../../../src/postgres/redo/hash.ts';
+import { formOf, hashForms } from './hash-forms.ts';
 import { hashWorkload } from './hash-workload.ts';
-import { type OracleReport, type RedoSample } from './oracle-replay.ts';
+import { type OracleReport } from './oracle-replay.ts';
 import { formatReport, runOracle } from './oracle.ts';
 
 /**
@@ -37,29 +29,6 @@ const expected: Readonly<Record<string, readonly number[]>> = {
   c0: [0, 1],
 };
 
-/** Forms that must have been seen, as `formOf` names them. */
-const expectedForms = [
-  'add bitmapFound=0',
-  'add bitmapFound=1',
-  'allocate flags=0',
-  'allocate flags=2',
-  'allocate flags=3',
-  'delete clearDeadMarking=0 isPrimary=0',
-  'delete clearDeadMarking=0 isPrimary=1',
-  'delete clearDeadMarking=1 isPrimary=0',
-  'delete clearDeadMarking=1 isPrimary=1',
-  'move targetIsPrimary=0',
-  'move targetIsPrimary=1',
-  'squeeze some targetIsPrimary=0 targetIsPrevious=0',
-  'squeeze some targetIsPrimary=0 targetIsPrevious=1',
-  'squeeze some targetIsPrimary=1 targetIsPrevious=0',
-  'squeeze some targetIsPrimary=1 targetIsPrevious=1',
-  'squeeze none targetIsPrimary=0 targetIsPrevious=0',
-  'squeeze none targetIsPrimary=0 targetIsPrevious=1',
-  'squeeze none targetIsPrimary=1 targetIsPrevious=0',
-  'squeeze none targetIsPrimary=1 targetIsPrevious=1',
-];
-
 for (const major of [15, 18])
   test(`hash redo: every page is as Postgres ${major} made it, after every record`, async () => {
     const forms = new Set<string>();
@@ -69,7 +38,7 @@ for (const major of [15, 18])
       workloads: [hashWorkload],
       settings: { full_page_writes: 'off' },
       observer: (sample) => {
-        forms.add(formOf(major, sample));
+        forms.add(formOf(sample));
       },
     });
 
@@ -77,7 +46,7 @@ for (const major of [15, 18])
     deepEqual(unseenBlocks(report), [], formatReport(report));
     ok(report.kinds.has('Hash 50'));
     deepEqual(
-      expectedForms.filter((form) => !forms.has(form)),
+      hashForms.filter((form) => !forms.has(form)),
       [],
     );
   });
@@ -87,38 +56,4 @@ function unseenBlocks(report: OracleReport): string[] {
     blocks.map((block) => `Hash ${op} block ${block}`),
   );
   return names.filter((name) => (report.blocks.get(name)?.compared ?? 0) === 0);
-}
-
-/** What kind of record it is and how it differs from others of its kind. */
-function formOf(major: number, { name, value, end }: RedoSample): string {
-  const record = new BlockRecord();
-  record.major = major;
-  record.moveTo(new DataView(value.buffer, value.byteOffset, value.length), 0, end);
-  const { view, main } = record;
-  switch (name.slice(0, 'Hash 00'.length)) {
-    case 'Hash 30':
-      return `add ${fields(record, HashAddOverflow, 'bitmapFound')}`;
-    case 'Hash 40':
-      return `allocate ${fields(record, HashSplitAllocate, 'flags')}`;
-    case 'Hash 70':
-      return `move ${fields(record, HashMove, 'targetIsPrimary')}`;
-    case 'Hash 80': {
-      const tuples = HashSqueeze.tupleCount.get(view, main) > 0 ? 'some' : 'none';
-      const flags = fields(record, HashSqueeze, 'targetIsPrimary', 'targetIsPrevious');
-      return `squeeze ${tuples} ${flags}`;
-    }
-    case 'Hash 90':
-      return `delete ${fields(record, HashDelete, 'clearDeadMarking', 'isPrimary')}`;
-    default:
-      return '';
-  }
-}
-
-/** Fields of a record's main data, with their values. */
-function fields<Name extends string>(
-  { view, main }: BlockRecord,
-  struct: Readonly<Record<Name, Field<number>>>,
-  ...names: readonly Name[]
-): string {
-  return names.map((name) => `${name}=${struct[name].get(view, main)}`).join(' ');
 }

@@ -9,9 +9,12 @@ import { PageHeader, isNewPage, pageSize } from '../../../src/postgres/page.ts';
 import { maskPage } from '../../../src/postgres/redo/mask-page.ts';
 import { PageRebuilder } from '../../../src/postgres/redo/rebuild.ts';
 import { resourceManagers } from '../../../src/postgres/resource-managers.ts';
+import { brinWorkload } from './brin-workload.ts';
 import { btreeWorkload } from './btree-workload.ts';
 import { variantsOf } from './gin-variants.ts';
 import { ginWorkload } from './gin-workload.ts';
+import { formOf } from './hash-forms.ts';
+import { hashWorkload } from './hash-workload.ts';
 import { heapWorkload } from './heap-workload.ts';
 import { type Workload, runOracle } from './oracle.ts';
 import { type RedoSample } from './oracle-replay.ts';
@@ -35,6 +38,8 @@ const groups: readonly SampleGroup[] = [
     kindsMin: 50,
   },
   { file: 'redo-samples-gin', workloads: [ginWorkload], kindsMin: 25, kindsOf: ginKinds },
+  { file: 'redo-samples-hash', workloads: [hashWorkload], kindsMin: 60, kindsOf: hashKinds },
+  { file: 'redo-samples-brin', workloads: [brinWorkload], kindsMin: 16, kindsOf: brinKinds },
 ];
 const damagesPerSample = 150;
 const guard_bytes = 256;
@@ -88,6 +93,17 @@ async function writeSamples(group: SampleGroup, major: number, file: string): Pr
 function ginKinds(sample: RedoSample): readonly string[] {
   if (sample.rmgr !== resourceManagers.gin) return [];
   return variantsOf(sample).map((variant) => `Gin (${variant})`);
+}
+
+/** One of each form a hash index's record may have, from the side of each of its blocks. */
+function hashKinds(sample: RedoSample): readonly string[] {
+  if (sample.rmgr !== resourceManagers.hash) return [];
+  const form = formOf(sample);
+  return [form === '' ? sample.name : `${sample.name} (${form})`];
+}
+
+function brinKinds(sample: RedoSample): readonly string[] {
+  return sample.rmgr === resourceManagers.brin ? [sample.name] : [];
 }
 
 /** The page after the sample's value, in a buffer whose bytes around the page must not change. */
