@@ -67,6 +67,8 @@ export async function bulkLoad(connect: Connect): Promise<void> {
     `create unique index on bulk (id)`,
     `create index on bulk (name, id)`,
     `create index on bulk (length(body))`,
+    `create index on bulk using hash (name)`,
+    `create index on bulk using brin (id, name) with (pages_per_range = 2)`,
     `delete from bulk where id % 3 = 0`,
     `vacuum (freeze) bulk`,
     `update bulk set body = body || 'y' where id % 7 = 0`,

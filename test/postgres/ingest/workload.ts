@@ -19,6 +19,7 @@ export async function runWorkload(server: OracleServer): Promise<Done> {
   await relations(client);
   await visibility(client);
   await ginIndex(client);
+  await hashAndBrinIndexes(client);
   await subtransactions(client);
   await multixacts(client);
   await preparedTransactions(client);
@@ -93,6 +94,26 @@ async function ginIndex(client: SqlClient): Promise<void> {
     `INSERT INTO tagged SELECT i, ARRAY[1, i] FROM generate_series(1, 700) i`,
     `ALTER INDEX tagged_tags SET (fastupdate = on)`,
     `INSERT INTO tagged SELECT i, ARRAY[1, i] FROM generate_series(1, 100) i`, // stay pending
+  ]);
+}
+
+/** Split and squeezed; made unlogged, so that it has an initial fork. Ranges come and go. */
+async function hashAndBrinIndexes(client: SqlClient): Promise<void> {
+  await client.run([
+    `CREATE TABLE hashed (id int, body text)`,
+    `CREATE INDEX ON hashed USING hash (id) WITH (fillfactor = 10)`,
+    `CREATE INDEX ON hashed USING hash (body)`,
+    `CREATE INDEX hashed_brin ON hashed USING brin (id, body) WITH (pages_per_range = 1)`,
+    `INSERT INTO hashed SELECT i % 700, repeat('h', i % 40) FROM generate_series(1, 6000) i`,
+    `SELECT brin_summarize_new_values('hashed_brin')`,
+    `DELETE FROM hashed WHERE id > 100`,
+    `VACUUM hashed`,
+    `INSERT INTO hashed SELECT i, repeat('g', i % 900) FROM generate_series(1, 900) i`,
+    `SELECT brin_desummarize_range('hashed_brin', 3)`,
+    `CREATE UNLOGGED TABLE hashed_unlogged (id int)`,
+    `CREATE INDEX ON hashed_unlogged USING hash (id)`,
+    `CREATE INDEX ON hashed_unlogged USING brin (id)`,
+    `INSERT INTO hashed_unlogged SELECT generate_series(1, 100)`,
   ]);
 }
 

@@ -7,6 +7,12 @@ import { test } from 'node:test';
 import { Failure } from '../../../src/base/failure.ts';
 import { PageHeader } from '../../../src/postgres/page.ts';
 import {
+  addItem,
+  indexTupleDeleteNoCompact,
+  itemOffset,
+  placement,
+} from '../../../src/postgres/page-items.ts';
+import {
   BrinSpecial,
   brinFlags,
   brinPageTypes,
@@ -104,6 +110,21 @@ test('brin: a metapage whose lower bound was never set has it when the range map
   redo(page, { info: 0x40, blocks: [0, 2], main: u32s(2) });
 
   equal(PageHeader.lower.get(page.view, 0), PageHeader.size + 16);
+});
+
+test('brin: a summary takes an unused slot, and those behind it keep theirs', () => {
+  const page = brinPage(brinPageTypes.regular);
+  for (let slot = 1; slot <= 3; slot += 1)
+    addItem(page.view, slot, new Uint8Array(u32s(slot, 0)), placement.shuffle);
+  indexTupleDeleteNoCompact(page.view, 2);
+  const insert = { info: 0x10, blocks: [3, 1], main: [...u32s(7, 1), ...u16s(2)] };
+
+  redo(page, { ...insert, data: u32s(22, 0) });
+
+  const heapBlocks = [1, 2, 3].map((slot) =>
+    page.view.getUint32(itemOffset(page.view, slot), true),
+  );
+  deepEqual(heapBlocks, [1, 22, 3]);
 });
 
 test('brin: ranges of no pages are refused', () => {

@@ -166,6 +166,30 @@ test('hash: vacuum of one page leaves no hint that tuples are dead', () => {
   equal(HashOpaque.flags.get(page.view, opaqueAt), hashFlags.bucket);
 });
 
+test('hash: a deletion leaves no hint that tuples are dead if it says so', () => {
+  const [kept, cleared] = [bucketPage(2), bucketPage(2)];
+  for (const { view } of [kept, cleared])
+    HashOpaque.flags.set(view, opaqueAt, hashFlags.bucket | hashFlags.hasDeadTuples);
+  const record = { info: 0x90, blockId: 1, blocks: [null, 7], data: u16s(1) };
+
+  redo(kept, { ...record, main: [0, 1] });
+  redo(cleared, { ...record, main: [1, 1] });
+
+  equal(HashOpaque.flags.get(kept.view, opaqueAt), hashFlags.bucket | hashFlags.hasDeadTuples);
+  equal(HashOpaque.flags.get(cleared.view, opaqueAt), hashFlags.bucket);
+});
+
+test('hash: a freed page is an empty one that belongs to no bucket', () => {
+  const page = bucketPage(3);
+
+  redo(page, { ...squeeze, blockId: 2, main: squeezeMain(0, 1, 0) });
+
+  const { previous, next, bucket, flags } = HashOpaque;
+  const fields = [previous, next, bucket, flags].map((field) => field.get(page.view, opaqueAt));
+  deepEqual(fields, [noBlock, noBlock, noBlock, hashFlags.unused]);
+  equal(slotCount(page.view), 0);
+});
+
 test('hash: what a freed page held does not count in comparisons', () => {
   const [page, other] = [zeroPage(), zeroPage()];
   for (const { view } of [page, other]) initHashPage(view, noBlock, noBlock, hashFlags.unused);
