@@ -171,7 +171,6 @@ function live(tip: FoldedTip, kind: KeyKind): KeyFamily[] {
   return tip.live(kind).map(({ family }) => family);
 }
 
- 
 function pageDifference(
   tip: FoldedTip,
   family: KeyFamily,
