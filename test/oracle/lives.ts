@@ -9,7 +9,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lsn, parseLsn, type Lsn } from '../../src/base/lsn.ts';
 import { segmentName, segmentNumber, walPageSize } from '../../src/postgres/wal-page.ts';
+import { brinWorkload } from '../postgres/redo/brin-workload.ts';
 import { btreeWorkload } from '../postgres/redo/btree-workload.ts';
+import { ginWorkload } from '../postgres/redo/gin-workload.ts';
+import { hashWorkload } from '../postgres/redo/hash-workload.ts';
 import { heapLogicalWorkload, heapWorkload } from '../postgres/redo/heap-workload.ts';
 import {
   genericWorkload,
@@ -67,6 +70,9 @@ const redoWorkloads: readonly Workload[] = [
   sequenceWorkload,
   genericWorkload,
   imageWorkload,
+  ginWorkload,
+  hashWorkload,
+  brinWorkload,
   everyEffect,
   applicationWorkload,
   lockStormWorkload,
@@ -191,8 +197,16 @@ function cutLog({ before, data }: Cluster): void {
   cpSync(data, before, { recursive: true });
 }
 
+/** Each in a database of its own, so that their names do not meet. */
 async function runAll(server: OracleServer, workloads: readonly Workload[]): Promise<void> {
-  for (const workload of workloads) await workload(server);
+  const client = await server.connect();
+  for (const workload of workloads) {
+    const name = `of_${workload.name.toLowerCase()}`;
+    const there = await client.query(`select 1 from pg_database where datname = '${name}'`);
+    if (there.length === 0) await client.query(`create database ${name}`);
+    const { major, root } = server;
+    await workload({ major, root, connect: async (database = name) => server.connect(database) });
+  }
 }
 
 async function list(cluster: Cluster, server: RunningServer): Promise<Listing> {

@@ -46,9 +46,11 @@ export function printLife(report: LifeReport): void {
   if (first !== undefined) print(`first difference: ${first.record}\n${first.bytes}`);
 }
 
-function printRecovery({ blocks, slruPages, forks, differing, differences }: RecoveryReport): void {
+function printRecovery(report: RecoveryReport): void {
+  const { blocks, slruPages, forks, olderStamps, differing, differences } = report;
   const counts = `${blocks} blocks of ${forks} forks, ${slruPages} slru pages, ${differing} differ`;
   print(`  stock recovery: ${counts}`);
+  if (olderStamps > 0) print(`  all-visible pages with an older LSN of ours: ${olderStamps}`);
   if (differences[0] !== undefined) print(`first difference: ${differences[0]}`);
 }
 

@@ -3,15 +3,18 @@
  * is shut down there. What it then has on disk must be what we have: the whole page, to the byte.
  *
  * It replays from an archive and never becomes a primary, so nothing but redo has touched its pages:
- * no hint is set, no page is pruned. Only checksums are left out, and free-space maps, which are not kept.
+ * no hint is set, no page is pruned. Only checksums are left out, and free-space maps, which are not
+ * kept. Where hints are logged, a server also stamps heap pages that were marked all-visible, by a setting
+ * of its own that the log does not repeat; we leave them with an older LSN. Those pages are counted.
  */
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { keyKinds, type KeyFamily, type KeyKind } from '../../src/base/key.ts';
 import { formatLsn } from '../../src/base/lsn.ts';
 import { type Major } from '../../src/postgres/major.ts';
 import { sizeFrom } from '../../src/postgres/ingest/block-store.ts';
+import { ControlFile15 } from '../../src/postgres/control-file.ts';
 import { PageHeader, pageSize } from '../../src/postgres/page.ts';
 import { relationForks } from '../../src/postgres/relation-path.ts';
 import { slruDifferences, valueDifferences } from '../postgres/ingest/compare.ts';
@@ -27,6 +30,8 @@ export interface RecoveryReport {
   readonly blocks: number;
   readonly slruPages: number;
   readonly forks: number;
+  /** Pages equal but for an older LSN of ours. */
+  readonly olderStamps: number;
   /** In words; the first ones. */
   readonly differences: readonly string[];
   readonly differing: number;
@@ -97,6 +102,7 @@ function compareDirectory(directory: string, major: Major, tip: FoldedTip): Reco
   const differences: string[] = [];
   const files = listFiles(directory, major);
   const relations = files.filter((file) => isCompared(file, unloggedOf(files)));
+  const stamps = { allowed: logsHints(directory), older: 0 };
   let blocks = 0;
   const onDisk = new Map<string, { family: KeyFamily; blocks: number }>();
   for (const { action, bytes } of relations) {
@@ -105,8 +111,10 @@ function compareDirectory(directory: string, major: Major, tip: FoldedTip): Reco
     const count = file.length / pageSize;
     for (let page = 0; page < count; page += 1) {
       const theirs = file.subarray(page * pageSize, (page + 1) * pageSize);
-      const what = pageDifference(tip, action.blocks, action.firstBlock + page, theirs);
-      if (what !== null) differences.push(what);
+      const ours = pageOf(tip, action.blocks, action.firstBlock + page);
+      const what = pageDifference(ours, theirs, stamps);
+      const place = `${nameOf(action.blocks)} block ${action.firstBlock + page}`;
+      if (what !== null) differences.push(`${place}: ${what}`);
     }
     blocks += count;
     const known = onDisk.get(nameOf(action.size))?.blocks ?? 0;
@@ -124,6 +132,7 @@ function compareDirectory(directory: string, major: Major, tip: FoldedTip): Reco
     blocks,
     slruPages: slruPages(files),
     forks: onDisk.size,
+    olderStamps: stamps.older,
     differences: differences.slice(0, differencesKept),
     differing: differences.length,
   };
@@ -171,22 +180,51 @@ function live(tip: FoldedTip, kind: KeyKind): KeyFamily[] {
   return tip.live(kind).map(({ family }) => family);
 }
 
-function pageDifference(
-  tip: FoldedTip,
-  family: KeyFamily,
-  block: number,
-  theirs: Uint8Array,
-): string | null {
-  const ours = tip.page(tip.key(family, block)) ?? new Uint8Array(pageSize);
-  if (Buffer.compare(ours, theirs) === 0) return null;
-  const what = describeDifference(withoutChecksum(theirs), withoutChecksum(ours));
-  return what === null ? null : `${nameOf(family)} block ${block}: ${what}`;
+/** Pages that are as they should be but for an older LSN: whether they may be, and how many are. */
+interface Stamps {
+  readonly allowed: boolean;
+  older: number;
 }
 
-function withoutChecksum(page: Uint8Array): Uint8Array {
-  const copy = page.slice();
-  PageHeader.checksum.set(new DataView(copy.buffer), 0, 0);
-  return copy;
+/** `XLogHintBitIsNeeded`, for the server that recovered. */
+function logsHints(directory: string): boolean {
+  const file = new Uint8Array(readFileSync(join(directory, 'global', 'pg_control')));
+  const view = new DataView(file.buffer);
+  return (
+    ControlFile15.walLogHints.get(view, 0) !== 0 ||
+    ControlFile15.dataChecksumVersion.get(view, 0) !== 0
+  );
+}
+
+function pageOf(tip: FoldedTip, family: KeyFamily, block: number): Uint8Array {
+  return tip.page(tip.key(family, block)) ?? new Uint8Array(pageSize);
+}
+
+function pageDifference(ours: Uint8Array, theirs: Uint8Array, stamps: Stamps): string | null {
+  if (Buffer.compare(ours, theirs) === 0) return null;
+  const our = viewOfCopy(ours);
+  const their = viewOfCopy(theirs);
+  PageHeader.checksum.set(their, 0, 0);
+  PageHeader.checksum.set(our, 0, 0);
+  const stamp = PageHeader.lsn.get(their, 0);
+  const isOlder = stamps.allowed && PageHeader.lsn.get(our, 0) < stamp;
+  if (isOlder) {
+    const stamped = viewOfCopy(bytesOf(our));
+    PageHeader.lsn.set(stamped, 0, stamp);
+    if (Buffer.compare(bytesOf(stamped), bytesOf(their)) === 0) {
+      stamps.older += 1;
+      return null;
+    }
+  }
+  return describeDifference(bytesOf(their), bytesOf(our));
+}
+
+function viewOfCopy(page: Uint8Array): DataView<ArrayBuffer> {
+  return new DataView(new Uint8Array(page).buffer);
+}
+
+function bytesOf(view: DataView<ArrayBuffer>): Uint8Array {
+  return new Uint8Array(view.buffer);
 }
 
 function sizeOf(tip: FoldedTip, family: KeyFamily): number {
