@@ -46,6 +46,7 @@ export const failureCodes = {
   redo_page_unexpected: 'corrupt', // the page is not one the record can be applied to
   redo_record_unknown: 'corrupt', // no redo for this kind of record
   redo_failed: 'corrupt', // a page could not be rebuilt; the cause says why
+  redo_page_missing: 'corrupt', // the same, for a page that no record has made
   page_value_invalid: 'corrupt', // not a value a page can be rebuilt from
   wal_record_unknown: 'corrupt', // its manager writes no such record in this major
   wal_record_malformed: 'corrupt', // shorter than its own fields say

@@ -57,8 +57,8 @@ export class PageRebuilder {
 
   /**
    * Makes `page` (8192 bytes) from its versions, oldest first. It starts as zeros, which is what a
-   * page without any version is. Fails with `redo_failed`, `redo_record_unknown` or
-   * `page_value_invalid`.
+   * page without any version is. Fails with `redo_failed`, `redo_page_missing`,
+   * `redo_record_unknown` or `page_value_invalid`.
    */
   rebuild(page: Uint8Array, versions: PageVersions): void {
     page.fill(0);
@@ -136,7 +136,7 @@ export class PageRebuilder {
     try {
       redo(this.#page, view, at, end);
     } catch (error) {
-      throw redoFailed({ delta: kind, lsn: formatLsn(end) }, error);
+      throw redoFailed({ delta: kind, lsn: formatLsn(end) }, error, 'redo_failed');
     }
   }
 
@@ -154,7 +154,8 @@ export class PageRebuilder {
     try {
       redo(this.#page, record);
     } catch (error) {
-      throw redoFailed(describe(record), error);
+      const missing = !record.willInit && isNewPage(this.#page) && !isMalformed(error);
+      throw redoFailed(describe(record), error, missing ? 'redo_page_missing' : 'redo_failed');
     }
   }
 }
@@ -178,7 +179,15 @@ function describe(record: BlockRecord): FailureValues {
   return { rmgr: name, info, lsn: formatLsn(record.end), block };
 }
 
+function isMalformed(error: unknown): boolean {
+  return error instanceof Failure && error.code === 'redo_record_malformed';
+}
+
 /** A wrong page or record shows as any error, also a RangeError; our own mistakes stay ours. */
-function redoFailed(values: FailureValues, error: unknown): unknown {
-  return error instanceof AssertionFailed ? error : new Failure('redo_failed', values, error);
+function redoFailed(
+  values: FailureValues,
+  error: unknown,
+  code: 'redo_failed' | 'redo_page_missing',
+): unknown {
+  return error instanceof AssertionFailed ? error : new Failure(code, values, error);
 }

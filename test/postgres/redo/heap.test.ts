@@ -61,7 +61,7 @@ test('heap redo: an insert into a slot in use is refused', () => {
 test('heap redo: an insert into a page that was never made is refused', () => {
   const parts = { data: [...logged, 0, 1], main: [...u16s(1), 0] };
 
-  deepEqual(failureCodes(zeroPage(), parts), ['redo_failed', 'page_header_invalid']);
+  deepEqual(failureCodes(zeroPage(), parts), ['redo_page_missing', 'page_header_invalid']);
 });
 
 test('heap redo: an insert without a tuple is refused', () => {

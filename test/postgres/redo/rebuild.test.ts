@@ -10,6 +10,7 @@ import { slotCount } from '../../../src/postgres/page-items.ts';
 import { valueTags } from '../../../src/postgres/page-value.ts';
 import { WalImageValue } from '../../../src/postgres/wal-image.ts';
 import { PageRebuilder, type PageVersions } from '../../../src/postgres/redo/rebuild.ts';
+import { resourceManagers } from '../../../src/postgres/resource-managers.ts';
 import { applyTo, recordValue, u16s, zeroPage } from './values.ts';
 
 /** Inserts one tuple with 8 bytes of data into `slot`; the first makes the page. */
@@ -154,11 +155,22 @@ test('rebuild: a resource manager without redo is named in the failure', () => {
 });
 
 test('rebuild: what a redo function throws is the cause of a failure that names the record', () => {
-  const failure = failureOf(() => rebuild({ value: insert(3, 0x33), end: 16 }));
+  const made = { value: insert(1, 0x11), end: 8 };
+
+  const failure = failureOf(() => rebuild({ value: insert(3, 0x33), end: 16 }, made));
 
   equal(failure.code, 'redo_failed');
   deepEqual(failure.values, { rmgr: 'Heap', info: 0, lsn: '0/10', block: 7 });
   ok(failure.cause instanceof Failure);
+});
+
+test('rebuild: a record for a page that nothing has made says so', () => {
+  const onExisting = recordValue({ rmgr: resourceManagers.heap, info: 0x10 });
+
+  const failure = failureOf(() => rebuild({ value: onExisting, end: 16 }));
+
+  equal(failure.code, 'redo_page_missing');
+  deepEqual(failure.values, { rmgr: 'Heap', info: 0x10, lsn: '0/10', block: 7 });
 });
 
 test('rebuild: a value whose parts do not add up to its size is refused', () => {
