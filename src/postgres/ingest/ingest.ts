@@ -11,6 +11,7 @@
  */
 import { Failure } from '../../base/failure.ts';
 import { keyKinds } from '../../base/key.ts';
+import { formatLsn } from '../../base/lsn.ts';
 import { type Major } from '../major.ts';
 import { recordValueSize, writeRecordValue } from '../page-value.ts';
 import { redoTables } from '../redo/redo-tables.ts';
@@ -118,11 +119,12 @@ function storeBlock(state: IngestState, record: WalRecord, id: number, block: Re
   state.blocks.put(family, block.block, record.end, hasImage || block.willInit, value);
 }
 
-/** The manager's pages could not be rebuilt. */
+/** The manager's pages could not be rebuilt. What was before the record can be branched. */
 function unsupportedManager(record: WalRecord): Failure {
   const isCustom = record.rmgr >= customManagerMin;
   const manager = isCustom ? 'an extension' : managerName(record.rmgr);
-  return new Failure('resource_manager_unsupported', { manager, ...whereIs(record) });
+  const wayOut = `branch create NAME --at ${formatLsn(record.start)}`;
+  return new Failure('resource_manager_unsupported', { manager, ...whereIs(record), wayOut });
 }
 
 function managerName(id: number): string {

@@ -27,7 +27,8 @@ function refuses(parts: RecordParts, code: FailureCode, ...values: readonly stri
 test('refusals: an extension that has its own resource manager', () => {
   const code = 'resource_manager_unsupported';
 
-  refuses({ rmgr: customManagerMin + 6, info: 0x10 }, code, 'an extension', 'rmgr=134', 'lsn=0/');
+  const named = ['an extension', 'rmgr=134', 'lsn=0/', 'wayOut=branch create NAME --at 0/'];
+  refuses({ rmgr: customManagerMin + 6, info: 0x10 }, code, ...named);
 });
 
 test('refusals: every built-in manager without redo, by name', () => {
