@@ -3,7 +3,7 @@
  */
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { PageHeader, pageSize } from '../../../src/postgres/page.ts';
+import { PageHeader, pageFlags, pageSize } from '../../../src/postgres/page.ts';
 import { segmentActions } from '../../../src/postgres/redo/gin-leaf.ts';
 import {
   GinOpaque,
@@ -34,7 +34,8 @@ const ops = {
 const isData = 1;
 const isLeaf = 2;
 const metadata = Array<number>(56).fill(0);
-const tuple = [...u32s(0), ...u16s(5, 16), ...u32s(1, 2)];
+/** Of a size that is not aligned: the next one follows at once. */
+const tuple = [...u32s(0), ...u16s(5, 20), ...u32s(1, 2, 3)];
 
 interface TestPage {
   readonly bytes: Uint8Array;
@@ -240,6 +241,16 @@ test('gin mask: of a deleted page only the header is compared', () => {
   const [one, other] = [ginPage(data | deleted, 1), ginPage(deleted, 2)];
   one.bytes.fill(7, 500, 600);
   PageHeader.upper.set(other.view, 0, 700);
+
+  for (const { view } of [one, other]) maskGin(view);
+
+  deepEqual(one.bytes, other.bytes);
+});
+
+test('gin mask: hints in the header are not compared', () => {
+  const [one, other] = [ginPage(data | leaf, 1), ginPage(data | leaf, 1)];
+  PageHeader.pruneXid.set(one.view, 0, 4_711);
+  PageHeader.flags.set(one.view, 0, pageFlags.pageFull);
 
   for (const { view } of [one, other]) maskGin(view);
 
