@@ -6,6 +6,7 @@
  * `BRIN_PAGETYPE_*` (brin_page.h), `BLOOM_PAGE_ID` (contrib/bloom), `SEQ_MAGIC` (sequence.c). A
  * B-tree keeps a vacuum cycle id there, which is below all of them (`MAX_BT_CYCLE_ID`, nbtree.h).
  */
+import { ensure } from '../../base/failure.ts';
 import { PageHeader, pageSize } from '../page.ts';
 import { slotCount } from '../page-items.ts';
 import { resourceManagers } from '../resource-managers.ts';
@@ -16,13 +17,19 @@ const sequenceMagic = 0x1717;
 const magicSize = 4;
 const wideSpecial = 16;
 const pageIdSize = 2;
+/** The smallest of all special spaces, a sequence's among them (MAXALIGNed). */
+const specialMin = 8;
 
-/** The id of the manager; null for a page that was never initialised. */
+/**
+ * The id of the manager; null for a page that was never initialised. Fails with `page_header_invalid`
+ * when the special space cannot be any manager's.
+ */
 export function pageManager(page: DataView): number | null {
   if (PageHeader.upper.get(page, 0) === 0) return null;
   const special = PageHeader.special.get(page, 0);
   const size = pageSize - special;
   if (size === 0) return resourceManagers.heap;
+  ensure(size >= specialMin, 'page_header_invalid', { special });
   const pageId = page.getUint16(pageSize - pageIdSize, true);
   return size === wideSpecial ? wideManager(pageId) : narrowManager(page, special, pageId);
 }
