@@ -112,7 +112,7 @@ function sizeWithin(record: BlockRecord, at: number, size: number): number {
 
 /** Adds `size` bytes at `at` in the record as the tuple of `slot`, moving up those behind. */
 // eslint-disable-next-line max-params -- a tuple of a record and its slot, on a hot path
-export function addTuple(
+function addTuple(
   page: DataView,
   record: BlockRecord,
   at: number,

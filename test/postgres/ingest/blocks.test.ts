@@ -11,7 +11,7 @@ import { type RecordBlock, type WalRecord } from '../../../src/postgres/wal-reco
 import { family, timeline, walRecord, words } from './records.ts';
 import { MemoryTip } from './memory-tip.ts';
 
-const { btree, xlog } = resourceManagers;
+const { btree, gist, xlog } = resourceManagers;
 const relation = { tablespace: 1_663, database: 5, relation: 17_000 };
 
 /** Notes the blocks put: tag of the value, and whether it needs no older one. */
@@ -66,4 +66,12 @@ test('blocks: a record beyond the end is redone on zeros', () => {
 test('blocks: a hint without its image is nothing', () => {
   deepEqual(stored(xlog, 0xa0, {}), []);
   deepEqual(stored(xlog, 0xa0, { ...image, applyImage: true }), ['image init']);
+});
+
+test('blocks: an image of the left half of a GiST split lacks what the record does to it', () => {
+  const left = { ...image, applyImage: true };
+
+  deepEqual(stored(gist, 0x30, left), ['image init', 'delta']);
+  deepEqual(stored(gist, 0x30, { ...left, applyImage: false }), ['record']);
+  deepEqual(stored(gist, 0x00, left), ['image init'], 'block 0 of an update is the page updated');
 });

@@ -16,9 +16,10 @@ export async function gistWorkload(server: OracleServer): Promise<void> {
   await longKeys(client);
   await exclusion(client);
   await builds(client);
-  await killedTuples(client);
   await deletedPages(client);
   await unloggedToLogged(client);
+  await client.query(`set wal_consistency_checking = ''`);
+  await killedTuples(client);
 }
 
 /** Inserts into leaves, splits of leaves, roots and inner pages. */
@@ -128,9 +129,19 @@ async function builds(client: SqlClient): Promise<void> {
   ]);
 }
 
-/** Tuples that scans mark dead, and insertions into their full pages clear away. */
+/**
+ * Tuples that scans mark dead, and insertions into their full pages clear away (XLOG_GIST_DELETE).
+ *
+ * Redo of that record sets a flag that the server did not, so a stock server that recovers stops at
+ * one whose page is to be checked. Hence a workload of its own, and in `gistWorkload` no checking.
+ */
+export async function gistKilledTuples(server: OracleServer): Promise<void> {
+  await killedTuples(await server.connect());
+}
+
 async function killedTuples(client: SqlClient): Promise<void> {
   await client.run([
+    'drop table if exists gk',
     'create table gk (p point, n int)',
     'create index on gk using gist (p)',
     'insert into gk select point(i % 40, i % 41), i from generate_series(1, 1000) i',
@@ -141,7 +152,8 @@ async function killedTuples(client: SqlClient): Promise<void> {
        order by p <-> point '(0,0)') q`,
     `select count(*) from gk where p <@ box '(0,0),(100,100)'`,
     'insert into gk select point(i % 40, i % 41), i from generate_series(1, 1000) i',
-    'reset all',
+    'reset enable_seqscan',
+    'reset enable_bitmapscan',
   ]);
 }
 

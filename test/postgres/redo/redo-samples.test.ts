@@ -13,6 +13,8 @@ import { brinWorkload } from './brin-workload.ts';
 import { btreeWorkload } from './btree-workload.ts';
 import { variantsOf } from './gin-variants.ts';
 import { ginWorkload } from './gin-workload.ts';
+import { gistVariant } from './gist-variants.ts';
+import { gistKilledTuples, gistWorkload } from './gist-workload.ts';
 import { formOf } from './hash-forms.ts';
 import { hashWorkload } from './hash-workload.ts';
 import { heapWorkload } from './heap-workload.ts';
@@ -21,6 +23,8 @@ import { type RedoSample } from './oracle-replay.ts';
 import { genericWorkload, sequenceWorkload } from './other-workloads.ts';
 import { describeDifference } from './page-difference.ts';
 import { SampleCollector, readSamples } from './redo-samples.ts';
+import { spgistVariantsOf } from './spgist-variants.ts';
+import { spgistWorkload } from './spgist-workload.ts';
 
 /** Workloads whose samples share a file, and how many kinds of sample there must be at least. */
 interface SampleGroup {
@@ -40,6 +44,12 @@ const groups: readonly SampleGroup[] = [
   { file: 'redo-samples-gin', workloads: [ginWorkload], kindsMin: 25, kindsOf: ginKinds },
   { file: 'redo-samples-hash', workloads: [hashWorkload], kindsMin: 60, kindsOf: hashKinds },
   { file: 'redo-samples-brin', workloads: [brinWorkload], kindsMin: 16, kindsOf: brinKinds },
+  {
+    file: 'redo-samples-gist',
+    workloads: [gistWorkload, gistKilledTuples, spgistWorkload],
+    kindsMin: 55,
+    kindsOf: gistKinds,
+  },
 ];
 const damagesPerSample = 150;
 const guard_bytes = 256;
@@ -104,6 +114,13 @@ function hashKinds(sample: RedoSample): readonly string[] {
 
 function brinKinds(sample: RedoSample): readonly string[] {
   return sample.rmgr === resourceManagers.brin ? [sample.name] : [];
+}
+
+/** One of each form a record of GiST or SP-GiST may have. */
+function gistKinds(sample: RedoSample): readonly string[] {
+  if (sample.rmgr === resourceManagers.gist) return [`Gist (${gistVariant(sample)})`];
+  if (sample.rmgr !== resourceManagers.spgist) return [];
+  return spgistVariantsOf(sample).map((variant) => `SPGist (${variant})`);
 }
 
 /** The page after the sample's value, in a buffer whose bytes around the page must not change. */

@@ -11,6 +11,7 @@ export async function spgistWorkload(server: OracleServer): Promise<void> {
   await points(client);
   await text(client);
   await commonPrefixes(client);
+  await longValues(client);
   await rangesAndAddresses(client);
   await nulls(client);
   await vacuumedRoot(client);
@@ -66,6 +67,16 @@ async function commonPrefixes(client: SqlClient): Promise<void> {
        from generate_series(1, 700) i`,
     `insert into sl select left(repeat('abcdefgh', 200), 5 + (i * 131) % 1500) || chr(200 + i % 700)
        from generate_series(1, 1200) i`,
+  ]);
+}
+
+/** Values too long for a page, which go to an inner tuple and a leaf at once. */
+async function longValues(client: SqlClient): Promise<void> {
+  await client.run([
+    'create table sw (k text)',
+    'create index on sw using spgist (k)',
+    `insert into sw select md5(i::text) from generate_series(1, 300) i`,
+    `insert into sw select chr(64 + i) || repeat(md5(i::text), 300) from generate_series(1, 3) i`,
   ]);
 }
 
@@ -130,6 +141,9 @@ async function vacuumedChains(client: SqlClient): Promise<void> {
     `insert into sc select chr(97 + i % 26) || 'zz' || i, i from generate_series(1, 800) i`,
     `delete from sc where k < 'm'`,
     'vacuum sc',
+    // Too wide for the pages of their chains, which are empty but for a dead head.
+    `insert into sc select chr(97 + i % 12) || chr(97 + i % 26) || repeat('x', 3000), i
+       from generate_series(1, 40) i`,
     `insert into sc select chr(97 + i % 13) || i, i from generate_series(1, 200) i`,
     'delete from sc',
     'vacuum sc',
