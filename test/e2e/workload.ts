@@ -69,6 +69,8 @@ export async function bulkLoad(connect: Connect): Promise<void> {
     `create index on bulk (length(body))`,
     `create index on bulk using hash (name)`,
     `create index on bulk using brin (id, name) with (pages_per_range = 2)`,
+    `create index on bulk using gist (point(id, length(body)))`,
+    `create index on bulk using spgist (name)`,
     `delete from bulk where id % 3 = 0`,
     `vacuum (freeze) bulk`,
     `update bulk set body = body || 'y' where id % 7 = 0`,

@@ -20,6 +20,7 @@ export async function runWorkload(server: OracleServer): Promise<Done> {
   await visibility(client);
   await ginIndex(client);
   await hashAndBrinIndexes(client);
+  await gistIndexes(client);
   await subtransactions(client);
   await multixacts(client);
   await preparedTransactions(client);
@@ -114,6 +115,20 @@ async function hashAndBrinIndexes(client: SqlClient): Promise<void> {
     `CREATE INDEX ON hashed_unlogged USING hash (id)`,
     `CREATE INDEX ON hashed_unlogged USING brin (id)`,
     `INSERT INTO hashed_unlogged SELECT generate_series(1, 100)`,
+  ]);
+}
+
+/** Built, filled, vacuumed, with pages that become empty and come back. */
+async function gistIndexes(client: SqlClient): Promise<void> {
+  await client.run([
+    `CREATE TABLE placed AS SELECT point(i, i % 9) AS at, md5(i::text) AS name
+       FROM generate_series(1, 2000) i`,
+    `CREATE INDEX ON placed USING gist (at)`,
+    `CREATE INDEX ON placed USING spgist (name)`,
+    `INSERT INTO placed SELECT point(i, i % 7), 'n' || i FROM generate_series(1, 2000) i`,
+    `DELETE FROM placed WHERE at[0] < 1500`,
+    `VACUUM placed`,
+    `INSERT INTO placed SELECT point(-i, i % 7), md5((i * 3)::text) FROM generate_series(1, 1500) i`,
   ]);
 }
 
