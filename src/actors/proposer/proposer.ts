@@ -2,7 +2,7 @@
  * Proposer: the one writer of a timeline's WAL.
  *
  * Owns:    the term it was elected in, the stream out of Postgres, WAL not yet committed.
- * Serves:  the compute: elect, appendRecord, follow, release.
+ * Serves:  the compute: elect, appendRecord, follow, endStream, release.
  * Promise: Postgres hears of a position only when a majority of acceptors has it on disk.
  * Crash:   the reign is over, and the owner hears `postgresGone`; the next `elect` finds whatever was
  *          acknowledged with the quorum.
@@ -46,6 +46,7 @@ import {
   type ProposerOptions,
   type ReconnectDue,
   type RelayAnswered,
+  type EndStream,
   type Release,
   type StreamEnded,
   type StreamOpened,
@@ -92,6 +93,9 @@ function dispatch(context: ProposerContext, shell: Shell, message: ProposerMessa
     case 'follow':
       onFollow(context, shell, message);
       return;
+    case 'endStream':
+      onEndStream(context, shell, message);
+      return;
     case 'release':
       onRelease(context, shell, message);
       return;
@@ -118,7 +122,8 @@ function dispatch(context: ProposerContext, shell: Shell, message: ProposerMessa
   }
 }
 
-type Request = Elect | AppendRecord | Follow | Release | { readonly kind: 'describeProposer' };
+type Request =
+  Elect | AppendRecord | Follow | EndStream | Release | { readonly kind: 'describeProposer' };
 type Report = Exclude<ProposerMessage, Request>;
 
 /** What acceptors, the stream and timers report. */
@@ -291,9 +296,27 @@ function onStreamEnded(context: ProposerContext, shell: Shell, message: StreamEn
   perform(context, shell, stepStreamLost(core));
 }
 
-function onRelease(context: ProposerContext, shell: Shell, asked: Release): void {
-  const { core, stream } = shell;
+function onEndStream(context: ProposerContext, shell: Shell, asked: EndStream): void {
   ensure(shell.release === null, 'proposer_not_leading', { phase: 'releasing' });
+  takeRest(context, shell);
+  shell.release = asked;
+  tryRelease(context, shell);
+}
+
+function onRelease(context: ProposerContext, shell: Shell, asked: Release): void {
+  const { release } = shell;
+  ensure(release?.kind !== 'release', 'proposer_not_leading', { phase: 'releasing' });
+  if (release !== null)
+    context.refuse(release, new Failure('proposer_fenced', { why: 'released' }));
+  takeRest(context, shell);
+  shell.release = asked;
+  context.after(asked.timeout_ms, { kind: 'deadlineDue', of: 'release', reign: shell.reign });
+  tryRelease(context, shell);
+}
+
+/** Takes what the stream still has, and closes it. */
+function takeRest(context: ProposerContext, shell: Shell): void {
+  const { core, stream } = shell;
   if (core?.phase === 'leading') {
     const arrived = stream?.take() ?? null;
     if (arrived !== null) {
@@ -302,12 +325,9 @@ function onRelease(context: ProposerContext, shell: Shell, asked: Release): void
     }
   }
   closeStream(shell);
-  shell.release = asked;
-  context.after(asked.timeout_ms, { kind: 'deadlineDue', of: 'release', reign: shell.reign });
-  tryRelease(context, shell);
 }
 
-/** Ends the reign once everything received is answered for. */
+/** Answers, and ends the reign if that was asked for, once everything received is answered for. */
 function tryRelease(context: ProposerContext, shell: Shell): void {
   const { core, release } = shell;
   if (release === null) return;
@@ -315,10 +335,11 @@ function tryRelease(context: ProposerContext, shell: Shell): void {
   if (!busy) finishRelease(context, shell, release);
 }
 
-function finishRelease(context: ProposerContext, shell: Shell, release: Release): void {
+function finishRelease(context: ProposerContext, shell: Shell, release: Release | EndStream): void {
   shell.release = null;
   context.answer(release, { commitLsn: shell.core?.commitLsn ?? lsnZero });
-  endReign(context, shell, new Failure('proposer_fenced', { why: 'released' }));
+  if (release.kind === 'release')
+    endReign(context, shell, new Failure('proposer_fenced', { why: 'released' }));
 }
 
 function onAppendAnswered(context: ProposerContext, shell: Shell, message: AppendAnswered): void {
@@ -382,7 +403,7 @@ function onReconnectDue(context: ProposerContext, shell: Shell, message: Reconne
 function onDeadlineDue(context: ProposerContext, shell: Shell, message: DeadlineDue): void {
   if (message.reign !== shell.reign) return;
   if (message.of === 'release') {
-    if (shell.release !== null) finishRelease(context, shell, shell.release);
+    if (shell.release?.kind === 'release') finishRelease(context, shell, shell.release);
     return;
   }
   refuseElect(context, shell, new Failure('quorum_unreachable', { why: shell.trouble }));

@@ -1,7 +1,8 @@
 /**
  * What a proposer understands. Path: `proposer/<timeline id>`, on the `wal` thread.
  *
- * In order: `elect`, any number of `appendRecord`, then `follow` the Postgres started meanwhile.
+ * In order: `elect`, any number of `appendRecord`, then `follow` the Postgres started meanwhile. When that
+ * has ended: `endStream` and any number of `appendRecord`, if there is something to append, and `release`.
  * The owner hears `proposerFenced` and `postgresGone` (src/actors/compute/protocol.ts).
  */
 import { type Lsn } from '../../base/lsn.ts';
@@ -69,6 +70,14 @@ export interface Follow extends Ask<'follow', { readonly from: Lsn }> {
   readonly applicationName: string;
   /** Physical replication slot, made when missing: keeps Postgres from recycling what we lack. */
   readonly slot: string;
+}
+
+/**
+ * Ends the stream; the reign goes on. Answered when what was received is stored, refused by a `release`
+ * that comes before.
+ */
+export interface EndStream extends Ask<'endStream', { readonly commitLsn: Lsn }> {
+  readonly kind: 'endStream';
 }
 
 /** Ends the stream and the reign. What was received meanwhile is still stored first. */
@@ -158,6 +167,7 @@ export type ProposerMessage =
   | Elect
   | AppendRecord
   | Follow
+  | EndStream
   | Release
   | DescribeProposer
   | StreamOpened

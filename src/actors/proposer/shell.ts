@@ -13,6 +13,7 @@ import {
   type ProposerDescription,
   type ProposerMessage,
   type ProposerOptions,
+  type EndStream,
   type Release,
 } from './protocol.ts';
 import { type ReplicationStream } from './replication-stream.ts';
@@ -35,7 +36,8 @@ export interface ProposerShell {
   /** `follow` until its stream is open. */
   follow: Follow | null;
   followSince_ms: number;
-  release: Release | null;
+  /** Waits until everything received is answered for. */
+  release: Release | EndStream | null;
   /** Numbers streams, the one being opened included; messages of older ones are void. */
   streams: number;
   opening: boolean;

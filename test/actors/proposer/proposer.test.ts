@@ -12,6 +12,10 @@ import {
 } from '../../../src/actors/proposer/protocol.ts';
 import { lsn, parseLsn, type Lsn } from '../../../src/base/lsn.ts';
 import { type PostgresClient } from '../../../src/io/postgres-client.ts';
+import { parseSystemId } from '../../../src/postgres/system-id.ts';
+import { WalReader } from '../../../src/postgres/wal-reader.ts';
+import { WalRecord } from '../../../src/postgres/wal-record.ts';
+import { placeRecord, type WalBytes } from '../../../src/postgres/wal-writer.ts';
 import { limits, TestAcceptor, withQuorum, type QuorumHost } from '../quorum-host.ts';
 import { told, toldOwner } from '../quorum-registry.ts';
 import { StockServer } from './stock-server.ts';
@@ -167,6 +171,44 @@ test('proposer: after a clean shutdown the log ends with what Postgres wrote las
   });
 });
 
+test('endStream: a record may be appended behind what Postgres wrote last', async () => {
+  await withCluster(['a'], async ({ cluster, client }) => {
+    await client.query('create table t (a int)');
+    await client.end();
+    await cluster.server.stop();
+
+    const { commitLsn: begin } = await cluster.endStream();
+    const wal = nextRecord(begin, cluster.server.wal(cluster.start, begin), cluster.start);
+    await askProposer(cluster.host, { kind: 'appendRecord', begin, bytes: wal.bytes });
+    const { commitLsn } = await cluster.release();
+
+    equal(commitLsn, wal.end);
+    const { bytes } = await cluster.copy('a', cluster.start, commitLsn);
+    const written = cluster.server.wal(cluster.start, begin);
+    equal(Buffer.compare(bytes, Buffer.concat([written, wal.bytes])), 0);
+    const rest = cluster.server.wal(begin, lsn(begin + 64));
+    ok(rest.every((byte) => byte === 0));
+  });
+});
+
+test('endStream: a release that comes before its answer refuses it', async () => {
+  await withCluster(['a'], async ({ cluster, client }) => {
+    await client.query('create table t (a int)');
+    await cluster.stopAcceptor('a');
+    void client.query('insert into t values (1)').catch(() => undefined); // waits for the acceptor
+    await cluster.until(({ receivedLsn, commitLsn }) => receivedLsn > commitLsn);
+
+    const ended = rejects(cluster.endStream(), { code: 'proposer_fenced' });
+    const released = cluster.release();
+    await ended;
+    await cluster.startAcceptor('a');
+
+    const { commitLsn } = await released;
+    equal((await cluster.acceptor('a')).flushLsn, commitLsn);
+    await cluster.server.kill();
+  });
+});
+
 test('proposer: a load of WAL larger than what may be in flight arrives whole', async () => {
   await withCluster(['a'], async ({ cluster, client }) => {
     await client.query('create table t (a int, b text)');
@@ -302,6 +344,10 @@ class TestCluster {
     return askProposer(this.host, asked) as Promise<{ readonly commitLsn: Lsn }>;
   }
 
+  endStream(): Promise<{ readonly commitLsn: Lsn }> {
+    return askProposer(this.host, { kind: 'endStream' }) as Promise<{ readonly commitLsn: Lsn }>;
+  }
+
   describe(): Promise<ProposerDescription> {
     return askProposer(this.host, { kind: 'describeProposer' }) as Promise<ProposerDescription>;
   }
@@ -368,4 +414,16 @@ function askProposer(
 async function position(client: PostgresClient): Promise<Lsn> {
   const { rows } = await client.query('select pg_current_wal_flush_lsn()');
   return parseLsn(rows[0]![0]!);
+}
+
+/** A record of no meaning that follows on `before`, WAL from `start` to `begin`. */
+function nextRecord(begin: Lsn, before: Uint8Array, start: Lsn): WalBytes {
+  const format = { major: 18, segmentSize: 2 ** 24 };
+  const reader = new WalReader(start, format);
+  const record = new WalRecord();
+  reader.push(before);
+  while (reader.next(record));
+  const identity = { ...format, systemId: parseSystemId('1'), timelineId: 1 };
+  const noop = { rmgr: 0, info: 0x20, xid: 0, main: new Uint8Array(8) };
+  return placeRecord(identity, begin, { ...noop, previous: reader.lastRecordStart });
 }
