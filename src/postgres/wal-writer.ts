@@ -33,13 +33,17 @@ export interface WalIdentity extends WalFormat {
   readonly timelineId: number;
 }
 
-/** A record without block references. */
-export interface NewRecord {
+/** What a record's header says. */
+export interface NewRecordHeader {
   readonly rmgr: number;
   readonly info: number;
   readonly xid: number;
   /** Where the record before it starts: `xl_prev`. */
   readonly previous: Lsn;
+}
+
+/** A record without block references. */
+export interface NewRecord extends NewRecordHeader {
   readonly main: Uint8Array;
 }
 
@@ -58,23 +62,29 @@ const mainShortMax = 255;
 
 /** The record's own bytes, checksum included, without any page header. */
 function encodeRecord(record: NewRecord): Uint8Array {
-  const { rmgr, info, xid, previous, main } = record;
+  const { main } = record;
   assert(main.length > 0, 'a record without blocks has main data');
   const short = main.length <= mainShortMax;
   const mainAt = RecordHeader.size + (short ? 2 : 5);
   const bytes = new Uint8Array(mainAt + main.length);
   const view = new DataView(bytes.buffer);
-  RecordHeader.totalSize.set(view, 0, bytes.length);
-  RecordHeader.xid.set(view, 0, xid);
-  RecordHeader.previous.set(view, 0, previous);
-  RecordHeader.info.set(view, 0, info);
-  RecordHeader.rmgr.set(view, 0, rmgr);
   view.setUint8(RecordHeader.size, short ? mainShortId : mainLongId);
   if (short) view.setUint8(RecordHeader.size + 1, main.length);
   else view.setUint32(RecordHeader.size + 1, main.length, true);
   bytes.set(main, mainAt);
-  RecordHeader.crc.set(view, 0, recordChecksum(bytes, 0, bytes.length));
+  sealRecord(bytes, record);
   return bytes;
+}
+
+/** Writes the header of the record whose other bytes are in place, checksum last. */
+export function sealRecord(bytes: Uint8Array, header: NewRecordHeader): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  RecordHeader.totalSize.set(view, 0, bytes.length);
+  RecordHeader.xid.set(view, 0, header.xid);
+  RecordHeader.previous.set(view, 0, header.previous);
+  RecordHeader.info.set(view, 0, header.info);
+  RecordHeader.rmgr.set(view, 0, header.rmgr);
+  RecordHeader.crc.set(view, 0, recordChecksum(bytes, 0, bytes.length));
 }
 
 /**
@@ -82,9 +92,13 @@ function encodeRecord(record: NewRecord): Uint8Array {
  * fall within, up to its end, padding included.
  */
 export function placeRecord(identity: WalIdentity, begin: Lsn, record: NewRecord): WalBytes {
+  return placeEncoded(identity, begin, encodeRecord(record));
+}
+
+/** As `placeRecord`, of a record's own bytes. */
+export function placeEncoded(identity: WalIdentity, begin: Lsn, encoded: Uint8Array): WalBytes {
   const { segmentSize } = identity;
   assert(isRecordPosition(begin, segmentSize), 'a record follows on the end of another');
-  const encoded = encodeRecord(record);
   const start = recordStartAfter(begin, segmentSize);
   const end = recordEndAfter(start, encoded.length, segmentSize);
   const bytes = new Uint8Array(end - begin);

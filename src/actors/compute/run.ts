@@ -48,6 +48,7 @@ import {
   refusedDirectory,
   standbyName,
 } from './data-directory.ts';
+import { storeFreeSpace } from './free-space.ts';
 import { type ComputeOptions } from './protocol.ts';
 import { type ComputeMessage } from './protocol.ts';
 import { startPoint, type StartPoint } from './start-point.ts';
@@ -114,7 +115,7 @@ export async function openSql(run: Run): Promise<PostgresClient> {
   return run.sql;
 }
 
-/** A clean end: Postgres shuts down, and its last WAL is with the quorum. */
+/** A clean end: Postgres shuts down; its last WAL and its free-space map are with the quorum. */
 export async function endRun(
   context: Context<ComputeMessage>,
   options: ComputeOptions,
@@ -123,6 +124,7 @@ export async function endRun(
   try {
     await run.sql.end();
     await run.postgres.stop(options.stopTimeout_ms);
+    await storeFreeSpace(context, options, run);
     const release = { kind: 'release', timeout_ms: options.stopTimeout_ms } as const;
     await context.ask(run.proposer, release, limits);
   } finally {
