@@ -3,7 +3,6 @@
  *
  * The free-space map that a running server keeps for an index's regular pages is not logged.
  */
-import { Failure } from '../../base/failure.ts';
 import { bytes, padding, struct, u16, u32 } from '../../base/struct.ts';
 import { PageHeader } from '../page.ts';
 import {
@@ -22,6 +21,7 @@ import {
   setSummary,
 } from './brin-page.ts';
 import { copyBytes } from './page-bytes.ts';
+import { ensureBlock, ensureData, ensureMain } from './record-data.ts';
 
 /** `XLOG_BRIN_OPMASK`. */
 export const brinOpMask = 0x70;
@@ -59,7 +59,8 @@ export const BrinDesummarize = struct(
 
 /** `brin_xlog_createidx`. */
 function redoCreateIndex(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 0, BrinCreateIndex.size);
+  ensureBlock(record, 0);
+  ensureMain(record, BrinCreateIndex.size);
   const { view, main } = record;
   const pagesPerRange = BrinCreateIndex.pagesPerRange.get(view, main);
   initBrinMeta(page, pagesPerRange, BrinCreateIndex.version.get(view, main));
@@ -84,20 +85,22 @@ function insertTuple(page: DataView, record: BlockRecord, slot: number): void {
   const { view, data, dataSize } = record;
   if ((record.info & initPageFlag) !== 0) initBrinPage(page, brinPageTypes.regular);
   ensureBrinPage(page, brinPageTypes.regular);
-  ensureTuple(record);
+  ensureData(record, 1);
   const at = reserveItem(page, slot, dataSize, placement.overwrite);
   copyBytes(page, at, view, data, dataSize);
 }
 
 /** `brin_xlog_insert`. Blocks: 0 the page, 1 the range map's page. */
 function redoInsert(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 1, BrinInsert.size);
+  ensureBlock(record, 1);
+  ensureMain(record, BrinInsert.size);
   insertOrUpdate(page, record, record.main);
 }
 
 /** `brin_xlog_update`. Blocks: 0 the new page, 1 the range map's page, 2 the old page. */
 function redoUpdate(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 2, BrinUpdate.size);
+  ensureBlock(record, 2);
+  ensureMain(record, BrinUpdate.size);
   if (record.blockId === 2)
     deleteTuple(page, record, BrinUpdate.oldSlot.get(record.view, record.main));
   else insertOrUpdate(page, record, record.main + BrinUpdate.insert.offset);
@@ -112,9 +115,10 @@ function deleteTuple(page: DataView, record: BlockRecord, slot: number): void {
 
 /** `brin_xlog_samepage_update`. */
 function redoSamePageUpdate(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 0, BrinSamePageUpdate.size);
+  ensureBlock(record, 0);
+  ensureMain(record, BrinSamePageUpdate.size);
   ensureBrinPage(page, brinPageTypes.regular);
-  ensureTuple(record);
+  ensureData(record, 1);
   const { view, data, dataSize } = record;
   const tuple = new Uint8Array(view.buffer, view.byteOffset + data, dataSize);
   indexTupleOverwrite(page, BrinSamePageUpdate.slot.get(view, record.main), tuple);
@@ -123,7 +127,8 @@ function redoSamePageUpdate(page: DataView, record: BlockRecord): void {
 
 /** `brin_xlog_revmap_extend`. Blocks: 0 the metapage, 1 the range map's new page. */
 function redoRevmapExtend(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 1, BrinRevmapExtend.size);
+  ensureBlock(record, 1);
+  ensureMain(record, BrinRevmapExtend.size);
   if (record.blockId === 0)
     extendRangeMap(page, BrinRevmapExtend.block.get(record.view, record.main));
   else initBrinPage(page, brinPageTypes.rangeMap);
@@ -132,7 +137,8 @@ function redoRevmapExtend(page: DataView, record: BlockRecord): void {
 
 /** `brin_xlog_desummarize_page`. Blocks: 0 the range map's page, 1 the page with the summary. */
 function redoDesummarizePage(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 1, BrinDesummarize.size);
+  ensureBlock(record, 1);
+  ensureMain(record, BrinDesummarize.size);
   const { view, main } = record;
   if (record.blockId === 1) {
     deleteTuple(page, record, BrinDesummarize.slot.get(view, main));
@@ -142,15 +148,4 @@ function redoDesummarizePage(page: DataView, record: BlockRecord): void {
   const heapBlock = BrinDesummarize.heapBlock.get(view, main);
   setSummary(page, { pagesPerRange, heapBlock }, 0, 0);
   PageHeader.lsn.set(page, 0, record.end);
-}
-
-/** Fails for a block this kind of record cannot have, or main data that lacks its struct. */
-function ensureRecord(record: BlockRecord, blockMax: number, mainMin: number): void {
-  const { blockId, mainSize, info } = record;
-  if (blockId > blockMax || mainSize < mainMin)
-    throw new Failure('redo_record_malformed', { blockId, blockMax, mainSize, mainMin, info });
-}
-
-function ensureTuple(record: BlockRecord): void {
-  if (record.dataSize === 0) throw new Failure('redo_record_malformed', { dataSize: 0 });
 }

@@ -32,10 +32,9 @@ import {
   postingCount,
   postingOffset,
   postingSize,
-  tidSize,
-  tupleSize,
   tupleSizeMax,
 } from './btree-page.ts';
+import { tidSize, tupleSize } from './index-tuple.ts';
 import { copyBytes } from './page-bytes.ts';
 
 /** `xl_btree_dedup`; the intervals are the block's data. */

@@ -1,6 +1,6 @@
 /**
- * What a B-tree page is made of: the special space, the metapage, index tuples and posting lists
- * (src/include/access/nbtree.h, src/include/access/itup.h).
+ * What a B-tree page is made of: the special space, the metapage, and posting lists
+ * (src/include/access/nbtree.h).
  *
  * Tuples are addressed as (view, offset), so the same functions serve a page and a record.
  */
@@ -8,6 +8,7 @@ import { Failure } from '../../base/failure.ts';
 import { f64, padding, struct, u16, u32, u8 } from '../../base/struct.ts';
 import { PageHeader, initPage, pageSize } from '../page.ts';
 import { itemFlags, itemIdSize, maxAlign, setItem, slotCount } from '../page-items.ts';
+import { IndexTuple, downLink, setDownLink, tidSize, tupleSizeMask } from './index-tuple.ts';
 import { copyBytes } from './page-bytes.ts';
 
 /** `BTPageOpaqueData`, the special space of every B-tree page. */
@@ -58,15 +59,6 @@ export const highKeySlot = 1;
 /** `BTMaxItemSize`: three tuples and their heap TIDs must fit a page. */
 export const tupleSizeMax = 2_704;
 
-/** `IndexTupleData`: a heap TID, or what stands in for one, and flags with the tuple's size. */
-export const IndexTuple = struct(
-  { blockHigh: u16, blockLow: u16, position: u16, info: u16 },
-  { size: 8 },
-);
-
-/** Size in bytes of an `ItemPointerData`: block (2 × 16 bits) and position. */
-export const tidSize = 6;
-const sizeMask = 0x1fff;
 /** `INDEX_ALT_TID_MASK`: the TID field holds something else. */
 const alternateTid = 0x2000;
 /** `BT_IS_POSTING`, in the TID's position. */
@@ -96,22 +88,6 @@ export function firstDataSlot(page: DataView): number {
   return isRightmost(page) ? highKeySlot : highKeySlot + 1;
 }
 
-/** `IndexTupleSize`, in bytes. */
-export function tupleSize(view: DataView, at: number): number {
-  return IndexTuple.info.get(view, at) & sizeMask;
-}
-
-/** `BTreeTupleGetDownLink`: the child a pivot tuple leads to. */
-export function downLink(view: DataView, at: number): number {
-  return IndexTuple.blockHigh.get(view, at) * 0x1_0000 + IndexTuple.blockLow.get(view, at);
-}
-
-/** `BTreeTupleSetDownLink`; `BTreeTupleSetTopParent` writes the same field. */
-export function setDownLink(view: DataView, at: number, block: number): void {
-  IndexTuple.blockHigh.set(view, at, block >>> 16);
-  IndexTuple.blockLow.set(view, at, block & 0xffff);
-}
-
 /** `BTreeTupleIsPosting`. */
 export function isPosting(view: DataView, at: number): boolean {
   const alternate = (IndexTuple.info.get(view, at) & alternateTid) !== 0;
@@ -133,7 +109,7 @@ export function postingOffset(view: DataView, at: number): number {
  * posting list tuple, or with one TID a plain tuple. The TIDs themselves are the caller's.
  */
 export function formPosting(view: DataView, at: number, keySize: number, count: number): void {
-  const info = IndexTuple.info.get(view, at) & ~sizeMask & ~alternateTid;
+  const info = IndexTuple.info.get(view, at) & ~tupleSizeMask & ~alternateTid;
   const size = postingSize(keySize, count);
   IndexTuple.info.set(view, at, count > 1 ? info | alternateTid | size : info | size);
   if (count <= 1) return;

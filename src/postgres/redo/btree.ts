@@ -5,7 +5,7 @@
  * which. A page never needs another: what a split moves to the right is spelled out in that block's
  * data, and what stays on the left is on the page.
  */
-import { Failure, ensure } from '../../base/failure.ts';
+import { ensure } from '../../base/failure.ts';
 import { padding, struct, u16, u32, u64, u8 } from '../../base/struct.ts';
 import { PageHeader, pageSize } from '../page.ts';
 import {
@@ -31,21 +31,19 @@ import {
 import {
   BtreeMeta,
   BtreeOpaque,
-  IndexTuple,
   addTopParent,
   appendItem,
   btreeFlags,
   btreeMagic,
-  downLink,
   ensureBtreePage,
   firstDataSlot,
   initBtreePage,
   noSibling,
   opaqueAt,
-  setDownLink,
-  tupleSize,
 } from './btree-page.ts';
+import { IndexTuple, downLink, loggedTupleSpace, setDownLink, tupleSize } from './index-tuple.ts';
 import { copyBytes } from './page-bytes.ts';
+import { ensureBlock } from './record-data.ts';
 
 export const btreeRedo: Readonly<Partial<Record<number, Redo>>> = {
   0x00: redoInsertLeaf,
@@ -133,28 +131,19 @@ function restorePage(page: DataView, record: BlockRecord): void {
   const end = data + dataSize;
   const upper = opaqueAt - dataSize;
   let count = 0;
-  for (let at = data; at < end; at += tupleSpace(record, at)) count += 1;
+  for (let at = data; at < end; at += loggedTupleSpace(record, at)) count += 1;
   const lower = PageHeader.size + count * 4;
   ensure(lower <= upper, 'page_full', { dataSize, count });
 
   copyBytes(page, upper, view, data, dataSize);
   let slot = count;
   for (let at = data; at < end; slot -= 1) {
-    const size = tupleSpace(record, at);
+    const size = loggedTupleSpace(record, at);
     setItem(page, slot, upper + (at - data), itemFlags.normal, size);
     at += size;
   }
   PageHeader.lower.set(page, 0, lower);
   PageHeader.upper.set(page, 0, upper);
-}
-
-/** The aligned size of the tuple at `at` in the block's data, which must hold all of it. */
-export function tupleSpace(record: BlockRecord, at: number): number {
-  const end = record.data + record.dataSize;
-  const size = at + IndexTuple.size <= end ? tupleSize(record.view, at) : 0;
-  if (size < IndexTuple.size || at + maxAlign(size) > end)
-    throw new Failure('redo_record_malformed', { tupleAt: at - record.data, size });
-  return maxAlign(size);
 }
 
 /** `_bt_restore_meta`: makes the metapage from the block's data. */
@@ -190,20 +179,20 @@ function clearIncompleteSplit(page: DataView, record: BlockRecord): void {
 
 /** `btree_xlog_insert`, of a tuple into a leaf. */
 function redoInsertLeaf(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 0);
+  ensureBlock(record, 0);
   insertTuple(page, record);
 }
 
 /** `btree_xlog_insert`, of a downlink: block 1 is the child that was split. */
 function redoInsertUpper(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 1);
+  ensureBlock(record, 1);
   if (record.blockId === 0) insertTuple(page, record);
   else clearIncompleteSplit(page, record);
 }
 
 /** `btree_xlog_insert`, of a downlink that changes the fast root: block 2 is the metapage. */
 function redoInsertMeta(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 2);
+  ensureBlock(record, 2);
   if (record.blockId === 2) restoreMeta(page, record);
   else redoInsertUpper(page, record);
 }
@@ -218,7 +207,7 @@ function insertTuple(page: DataView, record: BlockRecord): void {
 
 /** `btree_xlog_insert`, of a tuple whose TID falls within the posting list before it. */
 function redoInsertPosting(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 0);
+  ensureBlock(record, 0);
   ensureBtreePage(page);
   const slot = BtreeInsert.slot.get(record.view, record.main);
   const index = PostingIndex.index.get(record.view, record.data);
@@ -245,7 +234,7 @@ function redoSplitRight(page: DataView, record: BlockRecord): void {
 
 /** Blocks: 0 the page split, 1 its new right sibling, 2 the one after that, 3 the child. */
 function splitBlock(page: DataView, record: BlockRecord, newOnLeft: boolean): void {
-  ensureBlocks(record, 3);
+  ensureBlock(record, 3);
   if (record.blockId === 0) splitLeftPage(page, record, newOnLeft);
   else if (record.blockId === 1) splitRightPage(page, record);
   else if (record.blockId === 2) linkPrevious(page, record, record.blockNumber(1));
@@ -269,9 +258,9 @@ function splitLeftPage(page: DataView, record: BlockRecord, newOnLeft: boolean):
   ensureBtreePage(page);
   const { view, main } = record;
   const hasNew = newOnLeft || BtreeSplit.postingIndex.get(view, main) !== 0;
-  const newSize = hasNew ? tupleSpace(record, record.data) : 0;
+  const newSize = hasNew ? loggedTupleSpace(record, record.data) : 0;
   const highKey = record.data + newSize;
-  const highKeySize = tupleSpace(record, highKey);
+  const highKeySize = loggedTupleSpace(record, highKey);
   const whole = newSize + highKeySize === record.dataSize;
   ensure(whole, 'redo_record_malformed', { newSize, highKeySize, dataSize: record.dataSize });
   copyBytes(newTuple, 0, view, record.data, newSize);
@@ -334,7 +323,7 @@ function linkNext(page: DataView, record: BlockRecord, next: number): void {
 
 /** `btree_xlog_vacuum`. */
 function redoVacuum(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 0);
+  ensureBlock(record, 0);
   const deleted = BtreeVacuum.deletedCount.get(record.view, record.main);
   const updated = BtreeVacuum.updatedCount.get(record.view, record.main);
   deleteTuples(page, record, deleted, updated);
@@ -344,7 +333,7 @@ function redoVacuum(page: DataView, record: BlockRecord): void {
 
 /** `btree_xlog_delete`. */
 function redoDelete(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 0);
+  ensureBlock(record, 0);
   const deleted = BtreeDelete.deletedCount.get(record.view, record.main);
   const updated = BtreeDelete.updatedCount.get(record.view, record.main);
   deleteTuples(page, record, deleted, updated);
@@ -375,7 +364,7 @@ function deleteTuples(
 
 /** `btree_xlog_mark_page_halfdead`. Blocks: 0 the leaf, 1 the top parent of its empty subtree. */
 function redoMarkPageHalfDead(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 1);
+  ensureBlock(record, 1);
   const { view, main } = record;
   if (record.blockId === 1) {
     dropDownLink(page, record);
@@ -405,7 +394,7 @@ function dropDownLink(page: DataView, record: BlockRecord): void {
  * subtree when that is another page, 4 the metapage when the fast root changes.
  */
 function redoUnlinkPage(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 4);
+  ensureBlock(record, 4);
   const { view, main } = record;
   if (record.blockId === 0) makeDeleted(page, record);
   else if (record.blockId === 1) linkNext(page, record, BtreeUnlink.right.get(view, main));
@@ -442,7 +431,7 @@ function makeHalfDead(page: DataView, record: BlockRecord): void {
 
 /** `btree_xlog_newroot`. Blocks: 0 the root, 1 the old root (none if the tree was empty), 2 meta. */
 function redoNewRoot(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 2);
+  ensureBlock(record, 2);
   if (record.blockId === 0) makeRoot(page, record);
   else if (record.blockId === 1) clearIncompleteSplit(page, record);
   else restoreMeta(page, record);
@@ -458,16 +447,10 @@ function makeRoot(page: DataView, record: BlockRecord): void {
 }
 
 function redoMetaCleanup(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 0);
+  ensureBlock(record, 0);
   restoreMeta(page, record);
 }
 
 function redoNothing(): void {
   // No page, nothing to do.
-}
-
-/** Fails for a block this kind of record cannot have. */
-function ensureBlocks(record: BlockRecord, max: number): void {
-  const { blockId, info } = record;
-  if (blockId > max) throw new Failure('redo_record_malformed', { blockId, max, info });
 }

@@ -8,7 +8,7 @@
 import { Failure, ensure } from '../../base/failure.ts';
 import { struct, u16, u8 } from '../../base/struct.ts';
 import { PageHeader, pageSize } from '../page.ts';
-import { tidSize } from './btree-page.ts';
+import { tidSize } from './index-tuple.ts';
 import {
   GinOpaque,
   ensureGinKind,

@@ -9,7 +9,7 @@
 import { Failure, ensure } from '../../base/failure.ts';
 import { struct, u16 } from '../../base/struct.ts';
 import { pageSize } from '../page.ts';
-import { tidSize } from './btree-page.ts';
+import { tidSize } from './index-tuple.ts';
 
 /** `ItemPointerData`. */
 export const GinTid = struct({ blockHigh: u16, blockLow: u16, position: u16 }, { size: 6 });

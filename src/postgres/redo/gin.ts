@@ -7,7 +7,7 @@
  *
  * Records are the same in majors 15 to 18.
  */
-import { Failure, ensure } from '../../base/failure.ts';
+import { ensure } from '../../base/failure.ts';
 import { bytes, padding, struct, u16, u32, u8 } from '../../base/struct.ts';
 import { PageHeader } from '../page.ts';
 import {
@@ -19,7 +19,6 @@ import {
   slotCount,
 } from '../page-items.ts';
 import { type BlockRecord, type Redo } from '../page-value.ts';
-import { IndexTuple, setDownLink, tupleSize } from './btree-page.ts';
 import { recompressLeaf } from './gin-leaf.ts';
 import {
   GinMeta,
@@ -38,7 +37,9 @@ import {
   noRightLink,
   setGinDataSize,
 } from './gin-page.ts';
+import { IndexTuple, loggedTupleSize, setDownLink } from './index-tuple.ts';
 import { copyBytes } from './page-bytes.ts';
+import { ensureBlock, ensureMain } from './record-data.ts';
 
 export const ginRedo: Readonly<Partial<Record<number, Redo>>> = {
   0x10: redoCreatePostingTree,
@@ -117,7 +118,7 @@ function clearIncompleteSplit(page: DataView, record: BlockRecord): void {
 
 /** `ginRedoCreatePTree`. */
 function redoCreatePostingTree(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 0);
+  ensureBlock(record, 0);
   ensureMain(record, GinCreatePostingTree.size);
   const { view, main, mainSize } = record;
   const size = GinCreatePostingTree.dataSize.get(view, main);
@@ -135,7 +136,7 @@ function insertEntry(page: DataView, record: BlockRecord, isLeaf: boolean): void
   ensureGinKind(page, treeFlags, isLeaf ? ginFlags.leaf : 0);
   const { view, data, dataSize } = record;
   const tuple = data + GinInsertEntry.size;
-  const size = entrySize(record, tuple);
+  const size = loggedTupleSize(record, tuple);
   const isWhole = GinInsertEntry.size + size === dataSize;
   ensure(isWhole, 'redo_record_malformed', { size, dataSize });
 
@@ -173,7 +174,7 @@ function redoInsert(page: DataView, record: BlockRecord): void {
   ensureMain(record, GinInsert.size);
   const flags = GinInsert.flags.get(record.view, record.main);
   const isLeaf = (flags & insertFlags.leaf) !== 0;
-  ensureBlocks(record, isLeaf ? 0 : 1);
+  ensureBlock(record, isLeaf ? 0 : 1);
   if (record.blockId === 1) {
     clearIncompleteSplit(page, record);
     return;
@@ -207,7 +208,7 @@ function redoVacuumPage(_page: DataView, { blockId }: BlockRecord): void {
 
 /** `ginRedoVacuumDataLeafPage`. */
 function redoVacuumDataLeafPage(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 0);
+  ensureBlock(record, 0);
   const { view, data, dataSize } = record;
   recompressLeaf(page, view, data, data + dataSize);
   PageHeader.lsn.set(page, 0, record.end);
@@ -215,7 +216,7 @@ function redoVacuumDataLeafPage(page: DataView, record: BlockRecord): void {
 
 /** `ginRedoDeletePage`. Blocks: 0 the page deleted, 1 its parent, 2 its left sibling. */
 function redoDeletePage(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 2);
+  ensureBlock(record, 2);
   ensureMain(record, GinDeletePage.size);
   const { view, main, blockId } = record;
   ensureGinKind(page, ginFlags.data, ginFlags.data);
@@ -233,7 +234,7 @@ function redoDeletePage(page: DataView, record: BlockRecord): void {
 
 /** `ginRedoUpdateMetapage`. Blocks: 0 the metapage, 1 the last page of the pending list. */
 function redoUpdateMetapage(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 1);
+  ensureBlock(record, 1);
   ensureMain(record, GinUpdateMeta.size);
   const { view, main } = record;
   if (record.blockId === 0) initGinMetapage(page, view, main + GinUpdateMeta.metadata.offset);
@@ -259,7 +260,7 @@ function updateTail(page: DataView, record: BlockRecord): void {
 
 /** `ginRedoInsertListPage`. */
 function redoInsertListPage(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 0);
+  ensureBlock(record, 0);
   ensureMain(record, GinInsertListPage.size);
   const { view, main } = record;
   const rightLink = GinInsertListPage.rightLink.get(view, main);
@@ -275,7 +276,7 @@ function redoInsertListPage(page: DataView, record: BlockRecord): void {
 function redoDeleteListPages(page: DataView, record: BlockRecord): void {
   ensureMain(record, GinDeleteListPages.size);
   const { view, main } = record;
-  ensureBlocks(record, GinDeleteListPages.pageCount.get(view, main));
+  ensureBlock(record, GinDeleteListPages.pageCount.get(view, main));
   if (record.blockId === 0) initGinMetapage(page, view, main + GinDeleteListPages.metadata.offset);
   else initGinPage(page, ginFlags.deleted);
   PageHeader.lsn.set(page, 0, record.end);
@@ -285,31 +286,11 @@ function redoDeleteListPages(page: DataView, record: BlockRecord): void {
 function appendEntries(page: DataView, record: BlockRecord, count: number): void {
   let at = record.data;
   for (let done = 0; done < count; done += 1) {
-    const size = entrySize(record, at);
+    const size = loggedTupleSize(record, at);
     const offset = reserveItem(page, slotCount(page) + 1, size, placement.shuffle);
     copyBytes(page, offset, record.view, at, size);
     at += size;
   }
   const rest = record.data + record.dataSize - at;
   ensure(rest === 0, 'redo_record_malformed', { count, rest });
-}
-
-/** Size in bytes of the tuple at `at` in the block's data, which must hold all of it. */
-function entrySize(record: BlockRecord, at: number): number {
-  const end = record.data + record.dataSize;
-  const size = at + IndexTuple.size <= end ? tupleSize(record.view, at) : 0;
-  // As an `if`, like those below: the values of a failure are built only when it happens.
-  if (size < IndexTuple.size || at + size > end)
-    throw new Failure('redo_record_malformed', { tupleAt: at - record.data, size });
-  return size;
-}
-
-/** Fails unless the record's main data has `size` bytes at least. */
-function ensureMain({ mainSize }: BlockRecord, size: number): void {
-  if (mainSize < size) throw new Failure('redo_record_malformed', { mainSize, size });
-}
-
-/** Fails unless the record's block is one of 0 to `last`. */
-function ensureBlocks({ blockId }: BlockRecord, last: number): void {
-  if (blockId > last) throw new Failure('redo_record_malformed', { blockId, last });
 }

@@ -4,7 +4,7 @@
  * Index builds are logged as images of pages. What scans mark on leaf pages, dead tuples and the flag
  * that there are some, is not logged at all.
  */
-import { Failure, ensure } from '../../base/failure.ts';
+import { ensure } from '../../base/failure.ts';
 import { lsnField, padding, struct, u16, u32, u64, u8 } from '../../base/struct.ts';
 import { ensureMajor, type Major } from '../major.ts';
 import { PageHeader } from '../page.ts';
@@ -17,7 +17,7 @@ import {
   slotCount,
 } from '../page-items.ts';
 import { type BlockRecord, type Redo } from '../page-value.ts';
-import { IndexTuple, tupleSize } from './btree-page.ts';
+import { loggedTupleSize } from './index-tuple.ts';
 import {
   GistDeletedPage,
   GistOpaque,
@@ -32,7 +32,7 @@ import {
   noRightLink,
 } from './gist-page.ts';
 import { copyBytes } from './page-bytes.ts';
-import { ensureMain, readSlots, slotSize } from './record-data.ts';
+import { ensureBlock, ensureMain, readSlots, slotSize } from './record-data.ts';
 
 export const gistRedo: Readonly<Partial<Record<number, Redo>>> = {
   0x00: redoPageUpdateRecord,
@@ -81,7 +81,7 @@ function redoClearFollowRight(page: DataView, record: BlockRecord): void {
 
 /** `gistRedoPageUpdateRecord`. Blocks: 0 the page, 1 the left half of a split this finishes. */
 function redoPageUpdateRecord(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 1);
+  ensureBlock(record, 1);
   if (record.blockId === 0) updatePage(page, record);
   else redoClearFollowRight(page, record);
 }
@@ -105,7 +105,7 @@ function updatePage(page: DataView, record: BlockRecord): void {
 /** One tuple for another: it stays where it was, other than with a deletion and an insertion. */
 function overwriteTuple(page: DataView, record: BlockRecord): void {
   const { view, data } = record;
-  const size = tupleSpace(record, data + slotSize);
+  const size = loggedTupleSize(record, data + slotSize);
   ensure(slotSize + size === record.dataSize, 'redo_record_malformed', { size });
   const tuple = new Uint8Array(view.buffer, view.byteOffset + data + slotSize, size);
   indexTupleOverwrite(page, view.getUint16(data, true), tuple);
@@ -123,7 +123,7 @@ function addTuples(page: DataView, record: BlockRecord, from: number, count: num
   let slot = slotCount(page) + 1;
   const last = slot + count;
   for (let at = record.data + from; at < end; slot += 1) {
-    const size = tupleSpace(record, at);
+    const size = loggedTupleSize(record, at);
     const target = reserveItem(page, slot, size, placement.shuffle);
     copyBytes(page, target, record.view, at, size);
     at += size;
@@ -131,18 +131,9 @@ function addTuples(page: DataView, record: BlockRecord, from: number, count: num
   ensure(slot === last, 'redo_record_malformed', { tuples: count, missing: last - slot });
 }
 
-/** The size of the tuple at `at` in the block's data, which must hold all of it. */
-function tupleSpace(record: BlockRecord, at: number): number {
-  const end = record.data + record.dataSize;
-  const size = at + IndexTuple.size <= end ? tupleSize(record.view, at) : 0;
-  if (size < IndexTuple.size || at + size > end)
-    throw new Failure('redo_record_malformed', { tupleAt: at - record.data, size });
-  return size;
-}
-
 /** `gistRedoDeleteRecord`: tuples marked dead go, to make room for an insertion. */
 function redoDeleteRecord(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 0);
+  ensureBlock(record, 0);
   ensureGistPage(page);
   const slots = deletedSlotsAt[ensureMajor(record.major)];
   ensureMain(record, GistDelete.size);
@@ -195,7 +186,7 @@ function marksFollowRight(record: BlockRecord): boolean {
 
 /** `gistRedoPageDelete`. Blocks: 0 the empty page, 1 its parent. */
 function redoPageDelete(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 1);
+  ensureBlock(record, 1);
   ensureGistPage(page);
   ensureMain(record, GistPageDelete.size);
   const { view, main } = record;
@@ -213,10 +204,4 @@ function setDeleted(page: DataView, deleteXid: number): void {
 
 function redoNothing(): void {
   // No page, nothing to do.
-}
-
-/** Fails for a block this kind of record cannot have. */
-function ensureBlocks(record: BlockRecord, max: number): void {
-  const { blockId, info } = record;
-  if (blockId > max) throw new Failure('redo_record_malformed', { blockId, max, info });
 }

@@ -10,8 +10,6 @@ import { f64, i32, padding, struct, u16, u32, u8 } from '../../base/struct.ts';
 import { PageHeader } from '../page.ts';
 import { indexMultiDelete, placement, reserveItem } from '../page-items.ts';
 import { type BlockRecord, type Redo } from '../page-value.ts';
-import { IndexTuple } from './btree-page.ts';
-import { tupleSpace } from './btree.ts';
 import {
   HashMeta,
   HashOpaque,
@@ -28,7 +26,9 @@ import {
   setBitmapBit,
   setSpares,
 } from './hash-page.ts';
+import { IndexTuple, loggedTupleSpace } from './index-tuple.ts';
 import { copyBytes } from './page-bytes.ts';
+import { ensureBlock, ensureData, ensureMain, readSlots } from './record-data.ts';
 
 /** Op codes of the `hash` resource manager. */
 export const hashRedo: Readonly<Partial<Record<number, Redo>>> = {
@@ -100,7 +100,8 @@ const squeezeAlwaysStamps: Readonly<Partial<Record<number, boolean>>> = { 15: tr
 
 /** `hash_xlog_init_meta_page`. */
 function redoInitMetaPage(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 0, HashInitMeta.size);
+  ensureBlock(record, 0);
+  ensureMain(record, HashInitMeta.size);
   const { view, main } = record;
   const tupleCount = HashInitMeta.tupleCount.get(view, main);
   const procedure = HashInitMeta.procedure.get(view, main);
@@ -110,7 +111,8 @@ function redoInitMetaPage(page: DataView, record: BlockRecord): void {
 
 /** `hash_xlog_init_bitmap_page`. Blocks: 0 the bitmap, 1 the metapage. */
 function redoInitBitmapPage(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 1, HashInitBitmap.size);
+  ensureBlock(record, 1);
+  ensureMain(record, HashInitBitmap.size);
   if (record.blockId === 0) {
     initHashBitmap(page, HashInitBitmap.bitmapSize.get(record.view, record.main));
   } else {
@@ -123,7 +125,8 @@ function redoInitBitmapPage(page: DataView, record: BlockRecord): void {
 
 /** `hash_xlog_insert`. Blocks: 0 the page, 1 the metapage. */
 function redoInsert(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 1, HashInsert.size);
+  ensureBlock(record, 1);
+  ensureMain(record, HashInsert.size);
   if (record.blockId === 0) insertTuple(page, record);
   else addToTupleCount(page, 1);
   PageHeader.lsn.set(page, 0, record.end);
@@ -148,7 +151,8 @@ function addToTupleCount(page: DataView, count: number): void {
  * was free in, 3 a bitmap that is new, 4 the metapage.
  */
 function redoAddOverflowPage(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 4, HashAddOverflow.size);
+  ensureBlock(record, 4);
+  ensureMain(record, HashAddOverflow.size);
   const { blockId } = record;
   if (blockId === 0) {
     initHashPage(page, record.blockNumber(1), dataNumber(record), hashFlags.overflow);
@@ -178,7 +182,8 @@ function countOverflowPage(page: DataView, record: BlockRecord): void {
 
 /** `hash_xlog_split_allocate_page`. Blocks: 0 the old bucket, 1 the new one, 2 the metapage. */
 function redoSplitAllocatePage(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 2, HashSplitAllocate.size);
+  ensureBlock(record, 2);
+  ensureMain(record, HashSplitAllocate.size);
   const { view, main } = record;
   const newBucket = HashSplitAllocate.newBucket.get(view, main);
   if (record.blockId === 0) {
@@ -220,7 +225,8 @@ function redoSplitPage(_page: DataView, record: BlockRecord): void {
 
 /** `hash_xlog_split_complete`. Blocks: 0 the old bucket, 1 the new one. */
 function redoSplitComplete(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 1, HashSplitComplete.size);
+  ensureBlock(record, 1);
+  ensureMain(record, HashSplitComplete.size);
   ensureHashPage(page);
   const { oldFlags, newFlags } = HashSplitComplete;
   const flags = record.blockId === 0 ? oldFlags : newFlags;
@@ -233,7 +239,8 @@ function redoSplitComplete(page: DataView, record: BlockRecord): void {
  * 1 the page tuples move to, 2 the one they come from.
  */
 function redoMovePageContents(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 2, HashMove.size);
+  ensureBlock(record, 2);
+  ensureMain(record, HashMove.size);
   if (record.blockId === 0) return; // to be locked, not changed
   ensureHashPage(page);
   if (record.blockId === 1)
@@ -248,7 +255,7 @@ function addTuples(page: DataView, record: BlockRecord, count: number): void {
   const end = data + record.dataSize;
   let at = data + count * u16.size;
   for (let index = 0; index < count; index += 1) {
-    const size = tupleSpace(record, at);
+    const size = loggedTupleSpace(record, at);
     const slot = u16.read(view, data + index * u16.size);
     const place = reserveItem(page, slot, size, placement.shuffle);
     copyBytes(page, place, view, at, size);
@@ -262,20 +269,14 @@ function deleteSlots(page: DataView, record: BlockRecord): void {
   indexMultiDelete(page, readSlots(record.view, record.data, record.dataSize >>> 1));
 }
 
-function readSlots(view: DataView, begin: number, count: number): number[] {
-  const slots: number[] = [];
-  for (let index = 0; index < count; index += 1)
-    slots.push(u16.read(view, begin + index * u16.size));
-  return slots;
-}
-
 /**
  * `hash_xlog_squeeze_page`. Blocks: 0 the bucket's primary page if that is none of the others, 1 the
  * page tuples move to, 2 the overflow page that is freed, 3 the page before it if that is not block 1,
  * 4 the page after it, 5 the bitmap it is free in from now on, 6 the metapage.
  */
 function redoSqueezePage(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 6, HashSqueeze.size);
+  ensureBlock(record, 6);
+  ensureMain(record, HashSqueeze.size);
   const { view, main, blockId } = record;
   if (blockId === 0) return; // to be locked, not changed
   if (blockId === 1 && !squeezeInto(page, record)) return;
@@ -311,7 +312,8 @@ function squeezeInto(page: DataView, record: BlockRecord): boolean {
  * are deleted from.
  */
 function redoDelete(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 1, HashDelete.size);
+  ensureBlock(record, 1);
+  ensureMain(record, HashDelete.size);
   if (record.blockId === 0) return; // to be locked, not changed
   ensureHashPage(page);
   deleteSlots(page, record);
@@ -326,7 +328,7 @@ function clearFlags(page: DataView, flags: number): void {
 
 /** `hash_xlog_split_cleanup`. */
 function redoSplitCleanup(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 0, 0);
+  ensureBlock(record, 0);
   ensureHashPage(page);
   clearFlags(page, hashFlags.needsSplitCleanup);
   PageHeader.lsn.set(page, 0, record.end);
@@ -334,7 +336,8 @@ function redoSplitCleanup(page: DataView, record: BlockRecord): void {
 
 /** `hash_xlog_update_meta_page`. */
 function redoUpdateMetaPage(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 0, HashUpdateMeta.size);
+  ensureBlock(record, 0);
+  ensureMain(record, HashUpdateMeta.size);
   const tupleCount = HashUpdateMeta.tupleCount.get(record.view, record.main);
   HashMeta.tupleCount.set(page, hashMetaAt(page), tupleCount);
   PageHeader.lsn.set(page, 0, record.end);
@@ -342,7 +345,8 @@ function redoUpdateMetaPage(page: DataView, record: BlockRecord): void {
 
 /** `hash_xlog_vacuum_one_page`. Blocks: 0 the page, 1 the metapage. */
 function redoVacuumOnePage(page: DataView, record: BlockRecord): void {
-  ensureRecord(record, 1, HashVacuum.size);
+  ensureBlock(record, 1);
+  ensureMain(record, HashVacuum.size);
   const { view, main, mainSize } = record;
   const count = vacuumedCount[record.major]!(view, main);
   const whole = count >= 0 && HashVacuum.size + count * u16.size <= mainSize;
@@ -361,16 +365,4 @@ function redoVacuumOnePage(page: DataView, record: BlockRecord): void {
 function dataNumber(record: BlockRecord): number {
   ensureData(record, u32.size);
   return u32.read(record.view, record.data);
-}
-
-/** Fails for a block this kind of record cannot have, or main data that lacks its struct. */
-function ensureRecord(record: BlockRecord, blockMax: number, mainMin: number): void {
-  const { blockId, mainSize, info } = record;
-  if (blockId > blockMax || mainSize < mainMin)
-    throw new Failure('redo_record_malformed', { blockId, blockMax, mainSize, mainMin, info });
-}
-
-function ensureData(record: BlockRecord, min: number): void {
-  const { dataSize } = record;
-  if (dataSize < min) throw new Failure('redo_record_malformed', { dataSize, min });
 }

@@ -20,7 +20,7 @@ import {
   slotCount,
 } from '../page-items.ts';
 import { type BlockRecord } from '../page-value.ts';
-import { IndexTuple, setDownLink, tupleSize } from './btree-page.ts';
+import { IndexTuple, setDownLink, tupleSize } from './index-tuple.ts';
 import { copyBytes } from './page-bytes.ts';
 
 /** `SpGistPageOpaqueData`, the special space of every SP-GiST page. */

@@ -4,12 +4,11 @@
  *
  * Everything is in a record's main data, for all of its pages. Index builds are logged as images.
  */
-import { Failure } from '../../base/failure.ts';
 import { padding, struct, u16, u32, u8 } from '../../base/struct.ts';
 import { PageHeader } from '../page.ts';
 import { indexTupleDelete } from '../page-items.ts';
 import { type BlockRecord, type Redo } from '../page-value.ts';
-import { ensureMain, readSlots, slotSize } from './record-data.ts';
+import { ensureBlock, ensureMain, readSlots, slotSize } from './record-data.ts';
 import {
   addDead,
   addOrReplaceTuple,
@@ -87,7 +86,7 @@ const noSlot = 0;
 
 /** `spgRedoAddLeaf`. Blocks: 0 the leaf page, 1 the parent's if a node now leads there. */
 function redoAddLeaf(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 1);
+  ensureBlock(record, 1);
   ensureMain(record, SpgistAddLeaf.size);
   const { view, main } = record;
   if (record.blockId === 0) addLeaf(page, record);
@@ -124,7 +123,7 @@ function addLeaf(page: DataView, record: BlockRecord): void {
 
 /** `spgRedoMoveLeafs`. Blocks: 0 where the chain was, 1 where it goes, 2 the parent's. */
 function redoMoveLeafs(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 2);
+  ensureBlock(record, 2);
   ensureMain(record, SpgistMoveLeafs.size);
   const { view, main } = record;
   const moves = SpgistMoveLeafs.moveCount.get(view, main);
@@ -176,7 +175,7 @@ function removeLeafs(page: DataView, record: BlockRecord, newHead: number): void
  * parent's if it is neither.
  */
 function redoAddNode(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 2);
+  ensureBlock(record, 2);
   ensureMain(record, SpgistAddNode.size);
   const { view, main } = record;
   const tuple = main + SpgistAddNode.size;
@@ -223,7 +222,7 @@ function linkMovedInner(page: DataView, record: BlockRecord): void {
 
 /** `spgRedoSplitTuple`. Blocks: 0 the inner tuple's, 1 its lower part's if that is elsewhere. */
 function redoSplitTuple(page: DataView, record: BlockRecord): void {
-  ensureBlocks(record, 1);
+  ensureBlock(record, 1);
   ensureMain(record, SpgistSplitTuple.size);
   const { view, main } = record;
   const prefix = main + SpgistSplitTuple.size;
@@ -246,10 +245,4 @@ function redoSplitTuple(page: DataView, record: BlockRecord): void {
 function prepareLeafPage(page: DataView, isNew: boolean, storesNulls: boolean): void {
   if (isNew) initSpgistPage(page, spgistFlags.leaf | (storesNulls ? spgistFlags.nulls : 0));
   else ensureSpgistPage(page);
-}
-
-/** Fails for a block this kind of record cannot have. */
-function ensureBlocks(record: BlockRecord, max: number): void {
-  const { blockId, info } = record;
-  if (blockId > max) throw new Failure('redo_record_malformed', { blockId, max, info });
 }

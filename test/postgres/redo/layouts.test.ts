@@ -12,6 +12,10 @@ import * as brin from '../../../src/postgres/redo/brin.ts';
 import * as btreeDedup from '../../../src/postgres/redo/btree-dedup.ts';
 import * as btreePage from '../../../src/postgres/redo/btree-page.ts';
 import * as btree from '../../../src/postgres/redo/btree.ts';
+import * as ginLeaf from '../../../src/postgres/redo/gin-leaf.ts';
+import * as ginPage from '../../../src/postgres/redo/gin-page.ts';
+import * as ginPostingList from '../../../src/postgres/redo/gin-posting-list.ts';
+import * as gin from '../../../src/postgres/redo/gin.ts';
 import * as gistPage from '../../../src/postgres/redo/gist-page.ts';
 import * as gist from '../../../src/postgres/redo/gist.ts';
 import * as hashPage from '../../../src/postgres/redo/hash-page.ts';
@@ -20,6 +24,7 @@ import * as heapPrune from '../../../src/postgres/redo/heap-prune.ts';
 import * as heapTuple from '../../../src/postgres/redo/heap-tuple.ts';
 import * as heap from '../../../src/postgres/redo/heap.ts';
 import * as heap2 from '../../../src/postgres/redo/heap2.ts';
+import * as indexTuple from '../../../src/postgres/redo/index-tuple.ts';
 import * as sequence from '../../../src/postgres/redo/sequence.ts';
 import * as spgistPage from '../../../src/postgres/redo/spgist-page.ts';
 import * as spgistPicksplit from '../../../src/postgres/redo/spgist-picksplit.ts';
@@ -27,7 +32,8 @@ import * as spgistVacuum from '../../../src/postgres/redo/spgist-vacuum.ts';
 import * as spgist from '../../../src/postgres/redo/spgist.ts';
 
 const brinStructs = { ...brin, ...brinPage };
-const btreeStructs = { ...btree, ...btreeDedup, ...btreePage, ...sequence };
+const btreeStructs = { ...btree, ...btreeDedup, ...btreePage, ...indexTuple, ...sequence };
+const ginStructs = { ...gin, ...ginLeaf, ...ginPage, ...ginPostingList };
 const gistStructs = {
   ...gist,
   ...gistPage,
@@ -43,6 +49,7 @@ const heapStructs = { ...heap, ...heap2, ...heapPrune, ...heapTuple };
 const declared: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   brin: brinStructs,
   btree: btreeStructs,
+  gin: ginStructs,
   gist: gistStructs,
   hash: hashStructs,
   heap: heapStructs,
