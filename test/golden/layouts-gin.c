@@ -5,7 +5,7 @@
 #include "postgres.h"
 #include "access/ginblock.h"
 #include "access/ginxlog.h"
-#undef printf
+#include "layouts-print.h"
 
 /* Renamed in 16. */
 #if PG_MAJOR < 16
@@ -14,11 +14,8 @@
 #define LOCATOR locator
 #endif
 
-#define FIELD(name, type, field) \
-	printf(name " %d %d\n", (int) offsetof(type, field), (int) sizeof(((type *) 0)->field))
 /* A field of the struct that begins at `at`. */
 #define PART(name, type, field, at) printf(name " %d 2\n", (int) offsetof(type, field) + (at))
-#define SIZE(name, size) printf(name " size %d\n", (int) (size))
 
 int
 main(void)

@@ -7,7 +7,7 @@
 #include "access/gistxlog.h"
 #include "access/spgist_private.h"
 #include "access/spgxlog.h"
-#undef printf
+#include "layouts-print.h"
 
 /* Fields renamed in 16 and in 17. */
 #if PG_MAJOR < 16
@@ -23,9 +23,6 @@
 #define REDIRECT_XID stateSrc.redirectXid
 #endif
 
-#define FIELD(name, type, field) \
-	printf(name " %d %d\n", (int) offsetof(type, field), (int) sizeof(((type *) 0)->field))
-#define SIZE(name, size) printf(name " size %d\n", (int) (size))
 #define VALUE(name, value) printf(name " %d\n", (int) (value))
 
 int
