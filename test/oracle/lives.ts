@@ -12,6 +12,7 @@ import { segmentName, segmentNumber, walPageSize } from '../../src/postgres/wal-
 import { brinWorkload } from '../postgres/redo/brin-workload.ts';
 import { btreeWorkload } from '../postgres/redo/btree-workload.ts';
 import { ginWorkload } from '../postgres/redo/gin-workload.ts';
+import { gistWorkload } from '../postgres/redo/gist-workload.ts';
 import { hashWorkload } from '../postgres/redo/hash-workload.ts';
 import { heapLogicalWorkload, heapWorkload } from '../postgres/redo/heap-workload.ts';
 import {
@@ -19,6 +20,7 @@ import {
   imageWorkload,
   sequenceWorkload,
 } from '../postgres/redo/other-workloads.ts';
+import { spgistWorkload } from '../postgres/redo/spgist-workload.ts';
 import { runWorkload as effectsWorkload } from '../postgres/ingest/workload.ts';
 import { type Workload } from '../postgres/redo/oracle.ts';
 import { segmentSize } from '../postgres/redo/oracle-log.ts';
@@ -73,6 +75,8 @@ const redoWorkloads: readonly Workload[] = [
   ginWorkload,
   hashWorkload,
   brinWorkload,
+  gistWorkload,
+  spgistWorkload,
   everyEffect,
   applicationWorkload,
   lockStormWorkload,
