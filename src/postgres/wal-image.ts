@@ -11,6 +11,7 @@ import { assert } from '../base/assert.ts';
 import { ensure, Failure } from '../base/failure.ts';
 import { padding, struct, u16, u8 } from '../base/struct.ts';
 import { lz4Decompress } from './lz4-block.ts';
+import { majors, type Major } from './major.ts';
 import { isNewPage, PageHeader, pageSize } from './page.ts';
 import { valueTags } from './page-value.ts';
 import { pglzDecompress } from './pglz.ts';
@@ -64,7 +65,7 @@ export function restoreImageBytes(form: ImageForm, stored: Uint8Array, page: Dat
 export function restoreImageValue(view: DataView, at: number, end: number, page: DataView): void {
   assert(WalImageValue.tag.get(view, at) === valueTags.walImage, 'the value is an image from WAL');
   const form = {
-    major: WalImageValue.major.get(view, at),
+    major: majorOf(WalImageValue.major.get(view, at)),
     info: WalImageValue.info.get(view, at),
     holeOffset: WalImageValue.holeOffset.get(view, at),
     holeSize: WalImageValue.holeSize.get(view, at),
@@ -72,6 +73,13 @@ export function restoreImageValue(view: DataView, at: number, end: number, page:
   const begin = view.byteOffset + at + WalImageValue.size;
   const stored = new Uint8Array(view.buffer, begin, view.byteOffset + end - begin);
   restoreImageBytes(form, stored, page);
+}
+
+/** Of a value that is damaged, no major at all. */
+function majorOf(stored: number): Major {
+  const known = majors.find((major) => major === stored);
+  ensure(known !== undefined, 'page_value_invalid', { major: stored });
+  return known;
 }
 
 /** Size in bytes of the value `writeImageValue` writes for block `id`. */

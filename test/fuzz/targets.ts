@@ -6,13 +6,20 @@ import { strict as assert } from 'node:assert';
 import { readdirSync } from 'node:fs';
 import { Failure } from '../../src/base/failure.ts';
 import { lsn } from '../../src/base/lsn.ts';
+import { type Major } from '../../src/postgres/major.ts';
 import { isNewPage, pageSize } from '../../src/postgres/page.ts';
-import { recordValueSize, writeRecordValue } from '../../src/postgres/page-value.ts';
+import {
+  RecordValue,
+  recordValueSize,
+  valueTags,
+  writeRecordValue,
+} from '../../src/postgres/page-value.ts';
 import { maskPage, maskUnlogged } from '../../src/postgres/redo/mask-page.ts';
 import { pageManager } from '../../src/postgres/redo/page-manager.ts';
 import { PageRebuilder } from '../../src/postgres/redo/rebuild.ts';
 import { imageValueSize, writeImageValue } from '../../src/postgres/wal-image.ts';
-import { decodeRecord, WalRecord } from '../../src/postgres/wal-record.ts';
+import { decodeRecord, RecordHeader, WalRecord } from '../../src/postgres/wal-record.ts';
+import { timeline } from '../postgres/ingest/records.ts';
 import { type RedoSample } from '../postgres/redo/oracle-replay.ts';
 import { readSamples } from '../postgres/redo/redo-samples.ts';
 import { fixtureMajors, fixtureReader, readRecords, walFixture } from '../postgres/wal-fixture.ts';
@@ -45,6 +52,8 @@ export function makeTargets(): readonly Target[] {
     { name: 'redo on a page of another kind', run: (random) => redoElsewhere(sets, random) },
     { name: 'mask of a damaged page', run: (random) => maskDamaged(sets, random) },
     { name: 'a damaged record and its blocks', run: (random) => decodeDamaged(records, random) },
+    { name: 'random bytes as a value', run: redoRandom },
+    { name: 'ingest of a damaged record', run: (random) => ingestDamaged(records, random) },
   ];
 }
 
@@ -86,6 +95,33 @@ function redoElsewhere(sets: readonly SampleSet[], random: Random): 'value' | 'c
   });
 }
 
+/** A value with a good head, most of the time, and nothing else. */
+function redoRandom(random: Random): 'value' | 'corrupt' {
+  const bytes = new Uint8Array(valueHead + random.below(200));
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = random.below(256);
+  bytes[0] = 1 + random.below(4);
+  if (bytes[0] === valueTags.delta) bytes[1] = random.below(24);
+  if (bytes[0] === valueTags.record) headOfRecord(viewOf(bytes), random);
+  page.fill(0);
+  if (random.below(2) === 0) random.damage(page, 0);
+  const major = random.pick(fixtureMajors);
+  return guarded(() => {
+    rebuilderOf(major).apply(viewOf(bytes), 0, bytes.length, lsn(1_000_000));
+  });
+}
+
+/** Sizes that add up, and a manager that is known. */
+function headOfRecord(view: DataView, random: Random): void {
+  const left = view.byteLength - RecordValue.size;
+  const blocks = random.below(Math.min(4, Math.floor(left / 4)) + 1);
+  const data = random.below(left - blocks * 4 + 1);
+  RecordValue.rmgr.set(view, 0, random.below(22));
+  RecordValue.blockCount.set(view, 0, blocks);
+  RecordValue.blockId.set(view, 0, random.below(4));
+  RecordValue.dataSize.set(view, 0, data);
+  RecordValue.mainSize.set(view, 0, left - blocks * 4 - data);
+}
+
 function maskDamaged(sets: readonly SampleSet[], random: Random): 'value' | 'corrupt' {
   const { after, block } = random.pick(random.pick(sets).samples);
   page.set(after);
@@ -103,7 +139,7 @@ function maskWell(where: Parameters<typeof maskPage>[1]): void {
 }
 
 interface RecordSet {
-  readonly major: number;
+  readonly major: Major;
   readonly records: readonly Uint8Array[];
 }
 
@@ -113,16 +149,7 @@ const valueView = viewOf(value);
 
 /** Decoded, and each of its blocks made a value and applied, as ingest and a read would. */
 function decodeDamaged(sets: readonly RecordSet[], random: Random): 'value' | 'corrupt' {
-  const { major, records } = random.pick(sets);
-  const bytes = random.pick(records).slice();
-  random.damage(bytes, 4);
-  record.bytes = bytes;
-  record.view = viewOf(bytes);
-  record.offset = 0;
-  record.totalSize = bytes.length;
-  record.info = bytes[16]!;
-  record.rmgr = bytes[17]!;
-  record.end = lsn(1_000_000);
+  const major = damagedRecord(sets, random);
   return guarded(() => {
     decodeRecord(record, major);
     for (let id = 0; id < record.blockCount; id += 1) {
@@ -130,6 +157,31 @@ function decodeDamaged(sets: readonly RecordSet[], random: Random): 'value' | 'c
       page.fill(0);
       rebuilderOf(major).apply(valueView, 0, writeValue(id), record.end);
     }
+  });
+}
+
+/** Puts a damaged record into `record`; its major. */
+function damagedRecord(sets: readonly RecordSet[], random: Random): Major {
+  const { major, records } = random.pick(sets);
+  const bytes = random.pick(records).slice();
+  random.damage(bytes, 4);
+  const view = viewOf(bytes);
+  const [totalSize, info, rmgr] = [bytes.length, bytes[16]!, bytes[17]!];
+  Object.assign(record, { bytes, view, totalSize, info, rmgr, offset: 0 });
+  record.xid = RecordHeader.xid.get(view, 0);
+  record.end = lsn(1_000_000);
+  return major;
+}
+
+const blocksMax = 200;
+
+/** Into a timeline that has nothing. Relations stay small: a server that says so extends them far. */
+function ingestDamaged(sets: readonly RecordSet[], random: Random): 'value' | 'corrupt' {
+  const major = damagedRecord(sets, random);
+  return guarded(() => {
+    decodeRecord(record, major);
+    for (const block of record.blocks) block.block %= blocksMax;
+    timeline(major).ingest.record(record);
   });
 }
 

@@ -19,7 +19,7 @@ import {
 import { relationForks } from '../relation-path.ts';
 import { RelationLocator, type WalRecord } from '../wal-record.ts';
 import { ensureOwnTablespace } from './tablespace.ts';
-import { unknownRecord } from './record-failure.ts';
+import { malformedRecord, unknownRecord } from './record-failure.ts';
 import { type Effect, type IngestState } from './state.ts';
 
 const ops: Readonly<Partial<Record<number, Effect>>> = { 0x10: create, 0x20: truncate };
@@ -45,6 +45,7 @@ function create(state: IngestState, record: WalRecord): void {
   const data = state.data.open(record);
   const locator = data.skip(RelationLocator.size);
   const fork = data.u32();
+  if (fork > relationForks.init) throw malformedRecord(record);
   ensureOwnTablespace(RelationLocator.tablespace.get(record.view, locator), record);
   state.blocks.create(forkFamily(state, record, locator, fork), record.end);
 }
