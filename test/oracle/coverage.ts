@@ -18,7 +18,6 @@ export interface Coverage {
 const excuses: Readonly<Record<string, string>> = {
   'XLOG NOOP': 'no code writes it',
   'Heap HOT_UPDATE+INIT': 'a version on its own page is never the first there',
-  'Gist ASSIGN_LSN': 'written at wal_level = minimal, where no archive may be recovered from',
   'Tablespace CREATE': 'refused by design: it lies outside the data directory',
   'Tablespace DROP': 'refused by design: it lies outside the data directory',
 };

@@ -12,7 +12,11 @@ import { segmentName, segmentNumber, walPageSize } from '../../src/postgres/wal-
 import { brinWorkload } from '../postgres/redo/brin-workload.ts';
 import { btreeWorkload } from '../postgres/redo/btree-workload.ts';
 import { ginWorkload } from '../postgres/redo/gin-workload.ts';
-import { gistWorkload } from '../postgres/redo/gist-workload.ts';
+import {
+  gistKilledTuples,
+  gistUnloggedSplits,
+  gistWorkload,
+} from '../postgres/redo/gist-workload.ts';
 import { hashWorkload } from '../postgres/redo/hash-workload.ts';
 import { heapLogicalWorkload, heapWorkload } from '../postgres/redo/heap-workload.ts';
 import {
@@ -45,16 +49,19 @@ import {
 
 export interface Life {
   readonly name: string;
+  /** Whether its base and log are all that recovery needs. */
+  readonly recovers: boolean;
   /** Lives it; what pg_walinspect said of the log. */
   readonly live: (cluster: Cluster) => Promise<Listing>;
 }
 
 export const lives: readonly Life[] = [
-  { name: 'redo', live: redoLife },
-  { name: 'images', live: imagesLife },
-  { name: 'crashes', live: crashesLife },
-  { name: 'promotion', live: promotionLife },
-  { name: 'wraparound', live: wraparoundLife },
+  { name: 'redo', recovers: true, live: redoLife },
+  { name: 'images', recovers: true, live: imagesLife },
+  { name: 'crashes', recovers: true, live: crashesLife },
+  { name: 'promotion', recovers: true, live: promotionLife },
+  { name: 'wraparound', recovers: true, live: wraparoundLife },
+  { name: 'minimal', recovers: false, live: minimalLife },
 ];
 
 const redoSettings: Settings = {
@@ -63,6 +70,8 @@ const redoSettings: Settings = {
   track_commit_timestamp: 'on',
   max_wal_senders: '4',
 };
+
+const indexWorkloads = [hashWorkload, brinWorkload, gistWorkload, spgistWorkload];
 
 /** One after the other on one server: pages come from records, not from images. */
 const redoWorkloads: readonly Workload[] = [
@@ -73,10 +82,7 @@ const redoWorkloads: readonly Workload[] = [
   genericWorkload,
   imageWorkload,
   ginWorkload,
-  hashWorkload,
-  brinWorkload,
-  gistWorkload,
-  spgistWorkload,
+  ...indexWorkloads,
   everyEffect,
   applicationWorkload,
   lockStormWorkload,
@@ -89,6 +95,14 @@ async function everyEffect(server: OracleServer): Promise<void> {
 async function redoLife(cluster: Cluster): Promise<Listing> {
   return phase(cluster, redoSettings, async (server) => {
     await runAll(server, redoWorkloads);
+    return list(cluster, server);
+  });
+}
+
+/** What is quick, for the test suite. */
+export async function shortLife(cluster: Cluster): Promise<Listing> {
+  return phase(cluster, redoSettings, async (server) => {
+    await runAll(server, [applicationWorkload, lockStormWorkload]);
     return list(cluster, server);
   });
 }
@@ -106,7 +120,19 @@ async function imagesLife(cluster: Cluster): Promise<Listing> {
   await phase(cluster, imageSettings, async (server) => runAll(server, workloads));
   const changed = { ...imageSettings, wal_compression: 'off', max_connections: '120' };
   return phase(cluster, changed, async (server) => {
-    await runAll(server, [settingsWorkload, heapWorkload]);
+    await runAll(server, [settingsWorkload, heapWorkload, ...indexWorkloads]);
+    return list(cluster, server);
+  });
+}
+
+/**
+ * What stock recovery cannot follow: with `wal_level = minimal` new relations are not logged until their
+ * transaction ends, and a GiST page that lost killed tuples is not the one in the record.
+ */
+async function minimalLife(cluster: Cluster): Promise<Listing> {
+  const minimal = { full_page_writes: 'off', wal_level: 'minimal', max_wal_senders: '0' };
+  return phase(cluster, minimal, async (server) => {
+    await runAll(server, [gistUnloggedSplits, gistKilledTuples, sequenceWorkload]);
     return list(cluster, server);
   });
 }
@@ -114,7 +140,9 @@ async function imagesLife(cluster: Cluster): Promise<Listing> {
 /** Killed twice: with work that no checkpoint covers, and in the middle of a record. */
 async function crashesLife(cluster: Cluster): Promise<Listing> {
   const crashing = await startServer(cluster, redoSettings);
-  await runAll(crashing, [everyEffect, sequenceWorkload]).finally(() => crashing.crash());
+  await runAll(crashing, [everyEffect, sequenceWorkload, gistWorkload]).finally(() =>
+    crashing.crash(),
+  );
   const torn = await startServer(cluster, redoSettings);
   const start = await writeLongRecord(torn).finally(() => torn.crash());
   tearLog(cluster, start);

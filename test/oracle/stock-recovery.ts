@@ -13,12 +13,13 @@ import { join } from 'node:path';
 import { keyKinds, type KeyFamily, type KeyKind } from '../../src/base/key.ts';
 import { formatLsn } from '../../src/base/lsn.ts';
 import { type Major } from '../../src/postgres/major.ts';
+import { originProgress } from '../../src/postgres/ingest/replication-origin.ts';
 import { sizeFrom } from '../../src/postgres/ingest/block-store.ts';
 import { ControlFile15 } from '../../src/postgres/control-file.ts';
 import { PageHeader, pageSize } from '../../src/postgres/page.ts';
 import { relationForks } from '../../src/postgres/relation-path.ts';
 import { slruDifferences, valueDifferences } from '../postgres/ingest/compare.ts';
-import { listFiles, type ImportedFile } from '../postgres/ingest/data-directory.ts';
+import { listFiles, readOrigins, type ImportedFile } from '../postgres/ingest/data-directory.ts';
 import { type Cluster } from '../postgres/redo/oracle-server.ts';
 import { describeDifference } from '../postgres/redo/page-difference.ts';
 import { stockHome } from '../postgres/stock-home.ts';
@@ -48,16 +49,17 @@ export function compareWithRecovery(
   replayed: ReplayReport,
   tip: FoldedTip,
 ): RecoveryReport {
-  const directory = join(cluster.root, 'recovered');
+  const directory = recover(cluster, replayed);
   try {
-    recover(cluster, directory, replayed);
     return compareDirectory(directory, replayed.major, tip);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function recover(cluster: Cluster, directory: string, { wal }: ReplayReport): void {
+/** Has a stock server recover as far as we did; the directory it left, within the cluster's root. */
+export function recover(cluster: Cluster, { wal }: ReplayReport): string {
+  const directory = join(cluster.root, 'recovered');
   cpSync(cluster.before, directory, { recursive: true, preserveTimestamps: true });
   rmSync(join(directory, 'pg_wal'), { recursive: true, force: true });
   mkdirSync(join(directory, 'pg_wal', 'archive_status'), { recursive: true });
@@ -81,6 +83,7 @@ function recover(cluster: Cluster, directory: string, { wal }: ReplayReport): vo
   const log = `${stdout}${stderr}`;
   if (!log.includes('shutdown at recovery target'))
     throw new Error(`stock recovery did not reach its target: ${log.slice(-2_000)}`);
+  return directory;
 }
 
 function runAsNobody(
@@ -98,7 +101,8 @@ function runAsNobody(
   });
 }
 
-function compareDirectory(directory: string, major: Major, tip: FoldedTip): RecoveryReport {
+/** Compares what we have with a directory that recovery left. */
+export function compareDirectory(directory: string, major: Major, tip: FoldedTip): RecoveryReport {
   const differences: string[] = [];
   const files = listFiles(directory, major);
   const relations = files.filter((file) => isCompared(file, unloggedOf(files)));
@@ -127,6 +131,7 @@ function compareDirectory(directory: string, major: Major, tip: FoldedTip): Reco
   }
   differences.push(...extraRelations(tip, files));
   differences.push(...slruDifferences(tip, directory, major));
+  differences.push(...originDifferences(directory, tip));
   for (const kind of valueKinds) differences.push(...valueDifferences(tip, directory, major, kind));
   return {
     blocks,
@@ -161,6 +166,20 @@ function slruPages(files: readonly ImportedFile[]): number {
     const isSlru = action.kind === 'pages' && action.blocks.kind === keyKinds.slruBlock;
     return isSlru ? total + bytes().length / pageSize : total;
   }, 0);
+}
+
+/** Progress of replication origins. */
+function originDifferences(directory: string, tip: FoldedTip): string[] {
+  const theirs = readOrigins(directory);
+  const ours = tip.live(keyKinds.auxFile).map(({ family }) => family);
+  const differing = ours.filter(
+    (family) => theirs.get(family.relation) !== originProgress(tip.value(family)!),
+  );
+  const known = new Set(ours.map(({ relation }) => relation));
+  const missing = [...theirs.keys()].filter((origin) => !known.has(origin));
+  return [...differing.map(({ relation }) => relation), ...missing].map(
+    (origin) => `the progress of replication origin ${origin}`,
+  );
 }
 
 /** Forks that we have and the server has not. */
