@@ -8,7 +8,7 @@
  * walImage  2 | major | bimg_info | pad | u16 hole offset | u16 hole size | image bytes
  * record    3 | rmgr | info | block id | u32 xid | u8 block count | u8 flags | u16 data size |
  *             u32 main size | u32 block number × block count | block data | main data
- * delta     4 | delta kind | …               ours: redo/slru.ts, redo/visibility-map.ts
+ * delta     4 | delta kind | …               ours: slru.ts, visibility-map.ts, gist-page.ts
  * ```
  *
  * `record` is a WAL record reduced to what one of its blocks needs: that block's data, the main data
