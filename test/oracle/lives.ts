@@ -41,9 +41,11 @@ import { openBase } from './base-directory.ts';
 import { hop } from './hop.ts';
 import {
   applicationWorkload,
+  extensionWorkload,
   freezeAll,
   lockStormWorkload,
   settingsWorkload,
+  truncationWorkload,
   wraparoundWorkload,
 } from './workloads.ts';
 
@@ -86,6 +88,8 @@ const redoWorkloads: readonly Workload[] = [
   everyEffect,
   applicationWorkload,
   lockStormWorkload,
+  truncationWorkload,
+  extensionWorkload,
 ];
 
 async function everyEffect(server: OracleServer): Promise<void> {
@@ -102,7 +106,7 @@ async function redoLife(cluster: Cluster): Promise<Listing> {
 /** What is quick, for the test suite. */
 export async function shortLife(cluster: Cluster): Promise<Listing> {
   return phase(cluster, redoSettings, async (server) => {
-    await runAll(server, [applicationWorkload, lockStormWorkload]);
+    await runAll(server, [applicationWorkload, lockStormWorkload, truncationWorkload]);
     return list(cluster, server);
   });
 }
@@ -147,7 +151,7 @@ async function crashesLife(cluster: Cluster): Promise<Listing> {
   const start = await writeLongRecord(torn).finally(() => torn.crash());
   tearLog(cluster, start);
   return phase(cluster, redoSettings, async (server) => {
-    await runAll(server, [lockStormWorkload]);
+    await runAll(server, [lockStormWorkload, truncationWorkload]);
     return list(cluster, server);
   });
 }

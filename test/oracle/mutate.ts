@@ -1,5 +1,5 @@
 /**
- * Seeds defects and sees the oracle find them: `npm run mutate [-- --only heap] [--major 18]`.
+ * Seeds defects and sees the oracle find them: `npm run mutate [-- --only heap,gin] [--major 18]`.
  *
  * Each defect goes into a copy of the sources, which then redoes the stored samples and, if those show
  * nothing, replays a log whose outcome stock recovery has given. Prints a table; exit code 1 when a defect
@@ -23,6 +23,7 @@ const { values } = parseArgs({
 });
 /** A check that takes longer does not end, which is as good as a difference. */
 const checkTimeout_ms = 120_000;
+const only = values.only.split(',');
 const project = fileURLToPath(new URL('../..', import.meta.url));
 
 process.exitCode = await run();
@@ -35,7 +36,7 @@ async function run(): Promise<number> {
     recover(cluster, replayLog(cluster.before, join(cluster.data, 'pg_wal')).report);
     const whole = findDefect(copy, cluster);
     if (whole !== null) throw new Error(`the sources fail without a defect: ${whole}`);
-    const wanted = mutants.filter(({ module }) => module.includes(values.only));
+    const wanted = mutants.filter(({ module }) => only.some((name) => module.includes(name)));
     const found = wanted.map((mutant) => tryMutant(copy, cluster, mutant));
     return found.every((each) => each) ? 0 : 1;
   } finally {

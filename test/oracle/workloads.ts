@@ -113,6 +113,71 @@ async function messages(client: SqlClient): Promise<void> {
   ]);
 }
 
+const extensions = [
+  ...['btree_gin', 'btree_gist', 'citext', 'cube', 'hstore', 'intarray', 'isn', 'ltree', 'pg_trgm'],
+  ...['seg', 'bloom', 'earthdistance', 'lo', 'unaccent', 'fuzzystrmatch', 'tablefunc'],
+];
+
+/** Types and operator classes that come with Postgres as extensions, in every index kind they know. */
+export async function extensionWorkload(server: OracleServer): Promise<void> {
+  const client = await server.connect();
+  await client.run([
+    ...extensions.map((name) => `create extension ${name}`),
+    `create table things (id int, tags hstore, path ltree, numbers int[], box cube, size seg,
+       name citext, code isbn, word text, during int4range)`,
+    `create index on things using gin (tags)`,
+    `create index on things using gist (tags)`,
+    `create index on things using hash (tags)`,
+    `create index on things using gist (path)`,
+    `create index on things (path)`,
+    `create index on things using gin (numbers gin__int_ops)`,
+    `create index on things using gist (numbers gist__intbig_ops)`,
+    `create index on things using gist (numbers gist__int_ops)`,
+    `create index on things using gist (box)`,
+    `create index on things using gist (size)`,
+    `create unique index on things (name, id)`,
+    `create index on things (code)`,
+    `create index on things using gin (word gin_trgm_ops)`,
+    `create index on things using gist (word gist_trgm_ops)`,
+    `create index on things using gin (id, (word || ''))`,
+    `create index on things using gist (id, word)`,
+    `create index on things using bloom (id, word)`,
+    `alter table things add exclude using gist (id with =, during with &&)`,
+    things(1, 700),
+    `update things set tags = tags || 'changed=>yes', numbers = numbers + id where id % 3 = 0`,
+    `delete from things where id % 4 = 1`,
+    `vacuum things`,
+    things(701, 1_200),
+    `insert into things (id, during) values (1, '[1,2)') on conflict do nothing`,
+    `vacuum (freeze, analyze) things`,
+    `reindex table concurrently things`,
+  ]);
+}
+
+/** Rows with ids from `first` to `last`. */
+function things(first: number, last: number): string {
+  return `insert into things select i, hstore('k' || i % 50, 'v' || i) || hstore('i', i::text),
+      ('top.n' || i % 9 || '.n' || i % 31 || '.n' || i)::ltree, array[i, i % 7, i % 101, i / 3],
+      cube(array[i % 40, i % 60], array[i % 40 + 2, i % 60 + i % 5]),
+      ((i % 90) || ' .. ' || (i % 90 + i % 6))::seg, 'Name ' || i % 400, null, md5((i % 300)::text),
+      int4range(i, i + 3)
+    from generate_series(${first}, ${last}) i`;
+}
+
+/** Relations that vacuum cuts and that stay as short: in the middle, and to nothing. */
+export async function truncationWorkload(server: OracleServer): Promise<void> {
+  const client = await server.connect();
+  await client.run([
+    `create table shortened (id int, body text)`,
+    `insert into shortened select i, repeat('s', 200) from generate_series(1, 3000) i`,
+    `create table emptied as select * from shortened`,
+    `vacuum (freeze) shortened, emptied`,
+    `delete from shortened where id > 700`,
+    `delete from emptied`,
+    `vacuum shortened, emptied`,
+  ]);
+}
+
 /** Many sessions share, lock and change the same few rows: multixacts of many members. */
 export async function lockStormWorkload(server: OracleServer): Promise<void> {
   const sessions = await Promise.all(Array.from({ length: 6 }, async () => server.connect()));
