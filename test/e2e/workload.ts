@@ -96,6 +96,7 @@ export async function bulkLoad(connect: Connect): Promise<void> {
     `vacuum tagged`,
     `insert into tagged select n, array[1, n] from generate_series(1, 3000) n`,
     `vacuum full bulk`,
+    `insert into bulk select n, md5(n::text), '' from generate_series(30001, 32000) n`,
     `vacuum full pg_class`,
   ]);
 }
