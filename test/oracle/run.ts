@@ -8,7 +8,7 @@
  * `npm run oracle -- --base PGDATA --wal DIR [--json]`: a foreign data directory, stopped or a base
  * backup, and the WAL that follows it.
  *
- * Exit code 1 when anything differs.
+ * Exit code 1 when anything differs, or when there is no record to replay.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -73,7 +73,7 @@ function runForeign(): number {
   const { major } = replayed;
   const coverage = coverageOf(major, replayed.kinds);
   printMajor({ major, reports: [report], coverage, json: values.json });
-  return hasDifferences(report) ? 1 : 0;
+  return hasDifferences(report) || report.records === 0 ? 1 : 0;
 }
 
 function hasDifferences({ mismatched, recovery, decoder }: LifeReport): boolean {
