@@ -3,8 +3,9 @@
  *
  * Every process of a server leads a session of its own, so no signal to a group reaches them all. Left
  * alone they end with their postmaster, but for one that waits for a lock: when the holder died, it
- * waits for ever. They share a parent, while that lives, and the working directory, which is the data
- * directory; seeing it in others takes CAP_SYS_PTRACE.
+ * waits for ever. They share a parent, while that lives, their command, and the working directory, which
+ * is the data directory; seeing it in others takes CAP_SYS_PTRACE. A shell that somebody has there is
+ * none of them.
  */
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface Process {
   readonly pid: number;
   readonly parent: number;
+  /** Name of the program, up to 15 bytes of it. */
+  readonly command: string;
   /** A letter of proc_pid_stat(5). */
   readonly state: string;
   /** Clock ticks since boot: with the pid, it names a process for ever. */
@@ -26,6 +29,7 @@ export interface Server {
   readonly unblock: (() => Promise<void>) | null;
 }
 
+const serverCommand = 'postgres';
 const poll_ms = 2;
 /** Whoever waits longer in its last system call waits for an answer that may never come. */
 const unblockAfter_ms = 1_000;
@@ -34,8 +38,10 @@ const unblockAfter_ms = 1_000;
 export function findProcess(pid: number): Process | null {
   const stat = readIfThere(`/proc/${pid}/stat`);
   if (stat === null) return null;
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { pid, state: fields[0]!, parent: Number(fields[1]), startTime: fields[19]! };
+  const end = stat.lastIndexOf(')');
+  const command = stat.slice(stat.indexOf('(') + 1, end);
+  const fields = stat.slice(end + 2).split(' ');
+  return { pid, state: fields[0]!, parent: Number(fields[1]), command, startTime: fields[19]! };
 }
 
 /** Kills every process of a server, and returns when none of them is left. */
@@ -65,9 +71,9 @@ function processesOf({ postmaster, dataDirectory }: Server): readonly Process[] 
     .filter((pid) => pid > 0 && pid !== process.pid)
     .map(findProcess)
     .filter((one) => one !== null)
-    .filter(({ pid, parent }) => {
+    .filter(({ pid, parent, command }) => {
       if (postmaster !== null && (pid === postmaster || parent === postmaster)) return true;
-      return folder !== null && workingDirectory(pid) === folder;
+      return command === serverCommand && folder !== null && workingDirectory(pid) === folder;
     });
 }
 

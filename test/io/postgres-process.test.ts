@@ -5,6 +5,8 @@
  * the postmaster has gone.
  */
 import { equal } from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,6 +64,18 @@ test('postgres process: a server is killed by its data directory alone', limit_m
   equal(isAlive(postgres.pid), false);
   equal(isAlive(stopped), false);
   await ended;
+});
+
+test('postgres process: another program in the data directory lives on', limit_ms, async (t) => {
+  const { data, ended } = await startServer(t);
+  const other = spawn('sleep', ['60'], { cwd: data });
+  t.after(() => other.kill());
+  await once(other, 'spawn');
+
+  await killPostgresOf(data);
+  await ended;
+
+  equal(isAlive(other.pid!), true);
 });
 
 async function startServer(t: TestContext): Promise<RunningServer> {
