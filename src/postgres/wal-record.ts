@@ -201,7 +201,6 @@ function otherHeaderSize(id: number): number {
 }
 
 /** Decodes the block header at `at`; returns where the next header begins. */
-
 function decodeBlock(record: WalRecord, at: number, end: number, bits: ImageBits): number {
   const { view } = record;
   if (at + BlockHeader.size > end) failBody(record, { left: end - at });
@@ -249,7 +248,6 @@ function copyLocator(record: WalRecord, id: number): void {
 }
 
 /** Decodes the image header at `at` of the block whose header ends there. */
-
 function decodeImage(record: WalRecord, at: number, end: number, bits: ImageBits): number {
   const { view } = record;
   const id = BlockHeader.id.get(view, at - BlockHeader.size);

@@ -76,7 +76,6 @@ function clear(state: IngestState, record: WalRecord, { flags, rules }: Clearing
 }
 
 /** `visibilitymap_clear`, if the map has the page: bits of a page it lacks are not set. */
-
 function clearBits(state: IngestState, record: WalRecord, block: number, bits: number): void {
   const { tablespace, database, relation, block: heapBlock } = record.blocks[block]!;
   const map = state.tip.families.id(

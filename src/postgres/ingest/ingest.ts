@@ -99,7 +99,6 @@ export class Ingest {
 }
 
 /** Extends the relation as needed; a relation nobody created comes into being, as in redo. */
-
 function storeBlock(state: IngestState, record: WalRecord, id: number, block: RecordBlock): void {
   const hasImage = block.hasImage && block.applyImage;
   if (!hasImage && record.rmgr === ids.xlog) return; // a hint whose image was left out

@@ -109,7 +109,6 @@ function truncateVisibilityMap(
 }
 
 /** The family of a fork's blocks, for the locator at `at` in the record. */
-
 function forkFamily(state: IngestState, record: WalRecord, at: number, fork: number): FamilyId {
   const { view } = record;
   return state.tip.families.id(

@@ -91,7 +91,6 @@ export function swapPosting(
 }
 
 /** `btree_xlog_updates`: `count` slots are listed at `slots`, and what each loses at `updates`. */
-
 export function updatePostings(
   page: DataView,
   record: BlockRecord,

@@ -142,7 +142,6 @@ export function appendSlot(page: DataView, size: number): number {
 }
 
 /** Appends a copy of `size` bytes of `source`. Returns where on the page they are. */
-
 export function appendItem(page: DataView, source: DataView, from: number, size: number): number {
   const at = appendSlot(page, size);
   copyBytes(page, at, source, from, size);
