@@ -110,6 +110,8 @@ export const failureCodes = {
   fuse_version_unsupported: 'invalid',
   address_in_use: 'invalid',
   address_refused: 'invalid',
+  peer_unreachable: 'unavailable', //    another host: not there, or the connection broke
+  peer_refused: 'invalid', //            it does not know the cluster's secret, or is another host
 
   // runtime
   pages_timed_out: 'unavailable',

@@ -23,7 +23,9 @@ import {
 import { type Handlers } from './kernel/control-port.ts';
 import { createDirectory, SharedDirectory } from './threads/directory.ts';
 import { Heartbeats, type Hang, type HeartbeatLimits } from './threads/heartbeats.ts';
-import { Kernel } from './kernel/kernel.ts';
+import { Kernel, type Directory } from './kernel/kernel.ts';
+import { type PeersOptions, type PeerWorld } from './peers/peer-world.ts';
+import { connectPeers, type Peers } from './peers/peers.ts';
 import { createPulse, Pulse } from './threads/pulse.ts';
 import { RestartHistory } from './kernel/restart-history.ts';
 import { createRing } from './threads/ring.ts';
@@ -69,6 +71,8 @@ export interface RuntimeOptions {
   readonly trace?: Trace;
   /** Entry of worker threads, where a bundle has moved it. */
   readonly workerEntry?: URL;
+  /** Other hosts, whose actors are addressed by `<host>:<path>`. */
+  readonly peers?: PeersOptions;
 }
 
 interface ThreadSlot {
@@ -107,6 +111,7 @@ export class Runtime {
   readonly #heartbeats: Heartbeats;
   readonly #slots: readonly ThreadSlot[];
   readonly #looking: NodeJS.Timeout;
+  #peers: Peers | null = null;
   #resolveEnded: (failure: Failure | null) => void = () => undefined;
   #stopping: Promise<void> | null = null;
   #failure: Failure | null = null;
@@ -215,6 +220,7 @@ export class Runtime {
     await this.#roster.stopAll();
     clearInterval(this.#looking);
     this.#transport.close();
+    this.#peers?.close();
     await Promise.all(this.#slots.map(({ restarting }) => restarting ?? Promise.resolve()));
     await Promise.all(this.#handles().map((handle) => handle.terminate()));
     this.#kernel.close();
@@ -233,7 +239,14 @@ export class Runtime {
     return { spec, history, handle: null, restarting: null };
   }
 
-  #mainKernel(behaviors: Behaviors, directory: SharedDirectory): Kernel {
+  #mainKernel(behaviors: Behaviors, within: Directory): Kernel {
+    const log: PeerWorld['log'] = (level, source, text, values) => {
+      const time_ms = systemClock.now_ms();
+      this.#options.log({ time_ms, level, thread: 'main', source, text, values });
+    };
+    const { peers: options, trace = null } = this.#options;
+    const own = { directory: within, transport: this.#transport };
+    if (options !== undefined) this.#peers = connectPeers(options, own, log, () => this.#kernel);
     return new Kernel({
       thread: 'main',
       threadIndex: mainIndex,
@@ -241,22 +254,12 @@ export class Runtime {
       scheduler: new EventLoopScheduler(),
       clock: systemClock,
       random: systemRandom,
-      directory,
-      transport: this.#transport,
+      directory: this.#peers ?? own.directory,
+      transport: this.#peers ?? own.transport,
       control: this.#roster,
       stopTimeout_ms: this.#settings.stopTimeout_ms,
-      log: (level, source, text, values) => {
-        const entry = {
-          time_ms: systemClock.now_ms(),
-          level,
-          thread: 'main',
-          source,
-          text,
-          values,
-        };
-        this.#options.log(entry);
-      },
-      trace: this.#options.trace ?? null,
+      log,
+      trace,
     });
   }
 
@@ -290,6 +293,7 @@ export class Runtime {
         heartbeat_ms: this.#settings.heartbeat_ms,
         stopTimeout_ms: this.#settings.stopTimeout_ms,
         traced: this.#options.trace !== undefined,
+        peers: this.#options.peers ?? null,
       },
       entry: this.#options.workerEntry ?? new URL('./threads/worker-thread.ts', import.meta.url),
       resourceLimits: spec.resourceLimits ?? {},

@@ -98,14 +98,16 @@ export async function startsReach(lives: SharedArrayBuffer, starts: number): Pro
   }
 }
 
+const passing = new Set(['actor_missing', 'thread_died', 'peer_unreachable']);
+
 /** Asks until the actor is there again. */
 export async function answered<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await ask();
     } catch (error) {
-      const { code } = error as { readonly code?: string };
-      if (code !== 'actor_missing' && code !== 'thread_died') throw error;
+      const { code = '' } = error as { readonly code?: string };
+      if (!passing.has(code)) throw error;
       await new Promise((resolve) => setImmediate(resolve));
     }
   }

@@ -29,7 +29,7 @@ import { Cell, type CellHost, type Counters } from './cell.ts';
 import { type Control, type Host } from './control.ts';
 import { Deadlines } from './deadlines.ts';
 import { type AskFrame, type Frame } from './frame.ts';
-import { PendingAsk, RemoteReply, type Outcome } from './reply.ts';
+import { PendingAsk, RemoteReply, type Outcome, type Reply } from './reply.ts';
 import { type Runnable, type Scheduler } from './scheduler.ts';
 import { type Trace, type TraceEvent } from '../trace.ts';
 
@@ -69,6 +69,13 @@ export interface KernelStats extends Counters {
   readonly mailboxHighWater: number;
 }
 
+/** What another thread, or another host, is to answer. */
+interface Away {
+  readonly reply: Reply;
+  readonly thread: number;
+  readonly path: string;
+}
+
 /** An answer, or a word about an ask, waits for room as long as it takes. */
 const answerWaits = { settled: false } as const;
 
@@ -80,8 +87,8 @@ export class Kernel implements CellHost, Host {
   readonly #world: KernelWorld;
   readonly #cells = new Map<string, Cell>();
   readonly #deadlines: Deadlines;
-  /** Asks of this thread that went to others, by number. */
-  readonly #away = new Map<number, { readonly ask: PendingAsk; readonly thread: number }>();
+  /** Asks of this thread that went to others, or through it to others, by number. */
+  readonly #away = new Map<number, Away>();
   /** Asks of other threads that are not settled here, by thread and number. */
   readonly #visiting = new Map<string, RemoteReply>();
   #nextAskId = 1;
@@ -122,12 +129,7 @@ export class Kernel implements CellHost, Host {
       cell.deliver({ message, from, reply: null, timer: null });
       return;
     }
-    const thread = this.#world.directory.threadOf(to);
-    if (thread === null || thread === this.#world.threadIndex) {
-      this.#dropTell(from, to, message, 'actor_missing');
-    } else if (!this.#world.transport.send(thread, [0, to, from, message], null)) {
-      this.#dropTell(from, to, message, 'ring_full');
-    }
+    this.#tellAway(from, to, message);
   }
 
   ask(from: string, to: string, message: AnyMessage, limits: AskLimits): Promise<unknown> {
@@ -198,10 +200,10 @@ export class Kernel implements CellHost, Host {
         this.#onAskFrame(thread, frame);
         return;
       case 2:
-        this.#away.get(frame[1])?.ask.resolve(frame[2]);
+        this.#away.get(frame[1])?.reply.resolve(frame[2]);
         return;
       case 3:
-        this.#away.get(frame[1])?.ask.reject(failureFromData(frame[2]));
+        this.#away.get(frame[1])?.reply.reject(failureFromData(frame[2]));
         return;
       case 4:
         this.#onForgetFrame(thread, frame[1]);
@@ -210,9 +212,13 @@ export class Kernel implements CellHost, Host {
 
   /** Another thread is gone: what was asked of it fails, what it asked has nobody waiting. */
   onThreadDied(thread: number, name: string): void {
-    for (const { ask, thread: askedOf } of [...this.#away.values()])
-      if (askedOf === thread)
-        ask.reject(new Failure('thread_died', { thread: name, path: ask.path }));
+    this.onPartnerGone(thread, new Failure('thread_died', { thread: name }));
+  }
+
+  /** The same for a thread or a connection to another host: `failure` says what became of it. */
+  onPartnerGone(thread: number, { code, values }: Failure): void {
+    for (const { reply, thread: askedOf, path } of [...this.#away.values()])
+      if (askedOf === thread) reply.reject(new Failure(code, { ...values, path }));
     for (const [key, reply] of [...this.#visiting]) {
       if (!key.startsWith(`${thread}:`)) continue;
       reply.forget();
@@ -223,8 +229,8 @@ export class Kernel implements CellHost, Host {
   /** The runtime has stopped: who still waits for another thread is told, and nobody may ask more. */
   close(): void {
     this.#closed = true;
-    for (const { ask } of [...this.#away.values()])
-      ask.reject(new Failure('runtime_stopped', { path: ask.path }));
+    for (const { reply, path } of [...this.#away.values()])
+      reply.reject(new Failure('runtime_stopped', { path }));
   }
 
   /** The thread dies with its actors; what they wait for never comes. */
@@ -263,6 +269,16 @@ export class Kernel implements CellHost, Host {
     });
   }
 
+  #tellAway(from: string, to: string, message: AnyMessage): void {
+    const { directory, transport, threadIndex } = this.#world;
+    const thread = directory.threadOf(to);
+    if (thread === null || thread === threadIndex) {
+      this.#dropTell(from, to, message, 'actor_missing');
+    } else if (!transport.send(thread, [0, to, from, message], null)) {
+      this.#dropTell(from, to, message, 'ring_full');
+    }
+  }
+
   #askAway(ask: PendingAsk, from: string, message: AnyMessage): void {
     const { directory, transport, threadIndex } = this.#world;
     const thread = directory.threadOf(ask.path);
@@ -270,7 +286,7 @@ export class Kernel implements CellHost, Host {
       ask.reject(new Failure('actor_missing', { path: ask.path, message: message.kind }));
       return;
     }
-    this.#away.set(ask.id, { ask, thread });
+    this.#away.set(ask.id, { reply: ask, thread, path: ask.path });
     ask.onSettled = (expired) => {
       this.#away.delete(ask.id);
       if (expired) transport.send(thread, [4, ask.id], answerWaits);
@@ -285,11 +301,12 @@ export class Kernel implements CellHost, Host {
 
   #onTellFrame(to: string, from: string, message: AnyMessage): void {
     const cell = this.#cells.get(to);
-    if (cell === undefined) this.#dropTell(from, to, message, 'actor_missing');
+    if (cell === undefined) this.#tellAway(from, to, message);
     else cell.deliver({ message, from, reply: null, timer: null });
   }
 
-  #onAskFrame(thread: number, [, id, to, from, message]: AskFrame): void {
+  #onAskFrame(thread: number, frame: AskFrame): void {
+    const [, id, to, from, message] = frame;
     const key = `${thread}:${id}`;
     const reply = new RemoteReply((outcome) => {
       this.#visiting.delete(key);
@@ -297,9 +314,44 @@ export class Kernel implements CellHost, Host {
     });
     this.#visiting.set(key, reply);
     const cell = this.#cells.get(to);
-    if (cell === undefined)
-      reply.reject(new Failure('actor_missing', { path: to, message: message.kind }));
+    if (cell === undefined) this.#passOn(reply, frame);
     else cell.deliver({ message, from, reply, timer: null });
+  }
+
+  /** An ask of another host, for an actor of another thread: its asker has the deadline. */
+  #passOn(reply: RemoteReply, [, , path, from, message]: AskFrame): void {
+    const { directory, transport, threadIndex } = this.#world;
+    const thread = directory.threadOf(path);
+    if (thread === null || thread === threadIndex) {
+      reply.reject(new Failure('actor_missing', { path, message: message.kind }));
+      return;
+    }
+    const id = this.#nextAskId;
+    this.#nextAskId += 1;
+    const onward: Reply = {
+      get settled() {
+        return reply.settled;
+      },
+      resolve: (result) => {
+        this.#away.delete(id);
+        reply.resolve(result);
+      },
+      reject: (failure) => {
+        this.#away.delete(id);
+        reply.reject(failure);
+      },
+    };
+    this.#away.set(id, { reply: onward, thread, path });
+    reply.onForgotten = () => {
+      this.#away.delete(id);
+      transport.send(thread, [4, id], answerWaits);
+    };
+    try {
+      if (!transport.send(thread, [1, id, path, from, message], onward))
+        onward.reject(new Failure('thread_died', { path }));
+    } catch (error) {
+      onward.reject(asFailure(error));
+    }
   }
 
   #sendOutcome(thread: number, id: number, { result, failure }: Outcome): void {

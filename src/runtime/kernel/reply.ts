@@ -84,6 +84,8 @@ export interface AskedOf {
 /** What the asked thread holds for an asker on another one. */
 export class RemoteReply implements Reply {
   settled = false;
+  /** Told when nobody waits any more: whoever was asked in turn need not go on. */
+  onForgotten: (() => void) | null = null;
   readonly #send: (outcome: Outcome) => void;
 
   constructor(send: (outcome: Outcome) => void) {
@@ -100,7 +102,9 @@ export class RemoteReply implements Reply {
 
   /** The asker gave up: the message need not be handled any more. */
   forget(): void {
+    if (this.settled) return;
     this.settled = true;
+    this.onForgotten?.();
   }
 
   #settle(outcome: Outcome): void {

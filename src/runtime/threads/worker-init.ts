@@ -2,6 +2,7 @@
  * WorkerInit: what the main thread gives a worker thread at its birth.
  */
 import { type DirectoryMemory } from './directory.ts';
+import { type PeersOptions } from '../peers/peer-world.ts';
 import { type RingPair } from './ring-transport.ts';
 
 export interface WorkerInit {
@@ -15,4 +16,6 @@ export interface WorkerInit {
   readonly heartbeat_ms: number;
   readonly stopTimeout_ms: number;
   readonly traced: boolean;
+  /** Other hosts, or null for a host on its own. */
+  readonly peers: PeersOptions | null;
 }

@@ -7,7 +7,8 @@ import { systemClock } from '../../io/clock.ts';
 import { systemRandom } from '../../io/random.ts';
 import { assert } from '../../base/assert.ts';
 import { type FailureData } from '../../base/failure.ts';
-import { type Behaviors, type ChildSpec } from '../actor.ts';
+import { type Behaviors, type ChildSpec, type LogLevel, type LogValues } from '../actor.ts';
+import { connectPeers, type Peers } from '../peers/peers.ts';
 import { type Control } from '../kernel/control.ts';
 import { ControlPort, type Handlers } from '../kernel/control-port.ts';
 import { SharedDirectory } from './directory.ts';
@@ -27,7 +28,8 @@ async function run(init: WorkerInit): Promise<void> {
   const transport = new RingTransport(init.threadIndex, pulse);
   for (const pair of init.rings) transport.connect(pair);
   const port = new ControlPort(parentPort);
-  const kernel = buildKernel(init, { behaviors, port, transport });
+  const { kernel, peers } = buildKernel(init, { behaviors, port, transport });
+  if (peers !== null) await listenAs(init, peers);
   port.serve(handlersOf(kernel, transport));
   transport.listen((thread, frame) => {
     kernel.onFrame(thread, frame);
@@ -45,28 +47,44 @@ interface Parts {
   readonly transport: RingTransport;
 }
 
-function buildKernel(init: WorkerInit, { behaviors, port, transport }: Parts): Kernel {
-  return new Kernel({
+interface Built {
+  readonly kernel: Kernel;
+  readonly peers: Peers | null;
+}
+
+function buildKernel(init: WorkerInit, { behaviors, port, transport }: Parts): Built {
+  function log(level: LogLevel, source: string, text: string, values: LogValues): void {
+    const { thread } = init;
+    port.notify('log', { time_ms: systemClock.now_ms(), level, thread, source, text, values });
+  }
+  const within = { directory: new SharedDirectory(init.directory), transport };
+  const peers: Peers | null =
+    init.peers === null ? null : connectPeers(init.peers, within, log, () => kernel);
+  const kernel: Kernel = new Kernel({
     thread: init.thread,
     threadIndex: init.threadIndex,
     behaviors,
     scheduler: new EventLoopScheduler(),
     clock: systemClock,
     random: systemRandom,
-    directory: new SharedDirectory(init.directory),
-    transport,
+    directory: peers ?? within.directory,
+    transport: peers ?? within.transport,
     control: remoteControl(port),
     stopTimeout_ms: init.stopTimeout_ms,
-    log: (level, source, text, values) => {
-      const { thread } = init;
-      port.notify('log', { time_ms: systemClock.now_ms(), level, thread, source, text, values });
-    },
+    log,
     trace: init.traced
       ? (event: TraceEvent): void => {
           port.notify('trace', event);
         }
       : null,
   });
+  return { kernel, peers };
+}
+
+/** One thread answers the calls of other hosts. */
+async function listenAs({ thread, peers: options }: WorkerInit, peers: Peers): Promise<void> {
+  const { listen } = options!;
+  if (listen.thread === thread) await peers.listen(listen.address, listen.port);
 }
 
 /** The roster, through the parent port. */

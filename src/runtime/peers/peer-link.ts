@@ -1,0 +1,128 @@
+/**
+ * PeerLink: one thread's way to the actors of another host: asks and tells go out, answers come back.
+ *
+ * Owns:    a connection, made when something is to be sent and made anew after it broke.
+ * Promise: what is sent over one connection arrives in order. When it breaks, everything that waits
+ *          for an answer fails at once; nothing is sent a second time.
+ *
+ * Back-pressure: what the other host does not take waits here, up to a limit; beyond it tells are
+ * dropped and asks refused. Attempts to connect that fail are made ever less often.
+ */
+import { ensure, type Failure } from '../../base/failure.ts';
+import { connectPeer, type PeerAddress, type PeerConnection } from '../../io/peer-connection.ts';
+import { frameKinds, packFrame, unpackFrame, type Frame } from '../kernel/frame.ts';
+import { localPath } from './peer-path.ts';
+import { type PeerWorld } from './peer-world.ts';
+
+const firstPause_ms = 50;
+const lastPause_ms = 1_000;
+/** Of asks and tells that wait for the connection, or for the other host to take them. */
+const unsentMax_bytes = 64 * 2 ** 20;
+
+export class PeerLink {
+  readonly #world: PeerWorld;
+  readonly #target: PeerAddress;
+  /** Of this link, among the threads and links of the kernel. */
+  readonly #index: number;
+  #connection: PeerConnection | null = null;
+  #connecting = false;
+  /** Waits for the connection that is being made. */
+  #waiting: Uint8Array[] = [];
+  #waiting_bytes = 0;
+  /** The failure of the last attempt: until `again_ms` nobody waits for another. */
+  #failure: Failure | null = null;
+  #pause_ms = firstPause_ms;
+  #again_ms = 0;
+
+  constructor(world: PeerWorld, target: PeerAddress, index: number) {
+    this.#world = world;
+    this.#target = target;
+    this.#index = index;
+  }
+
+  /** False for a tell that is dropped. Fails for an ask that cannot be sent: `peer_unreachable`, `ring_full`. */
+  send(frame: Frame, waits: { readonly settled: boolean } | null): boolean {
+    const bytes = packFrame(this.#addressed(frame));
+    const fits = this.#unsent_bytes + bytes.length <= unsentMax_bytes;
+    if (frame[0] === frameKinds.ask) ensure(fits, 'ring_full', { peer: this.#target.host });
+    else if (!fits && waits === null) return false;
+    if (this.#connection !== null) {
+      this.#connection.send(bytes);
+      return true;
+    }
+    return this.#sendLater(frame, bytes);
+  }
+
+  close(): void {
+    this.#connection?.close();
+  }
+
+  get #unsent_bytes(): number {
+    return this.#connection?.unsent_bytes ?? this.#waiting_bytes;
+  }
+
+  #sendLater(frame: Frame, bytes: Uint8Array): boolean {
+    if (frame[0] === frameKinds.forget) return true; // with the connection its ask has gone
+    if (!this.#connecting) {
+      if (this.#failure !== null && this.#world.clock.monotonic_ms() < this.#again_ms) {
+        if (frame[0] === frameKinds.ask) throw this.#failure;
+        return false;
+      }
+      void this.#connect();
+    }
+    this.#waiting.push(bytes.slice()); // packed bytes are reused
+    this.#waiting_bytes += bytes.length;
+    return true;
+  }
+
+  async #connect(): Promise<void> {
+    this.#connecting = true;
+    const { self, onFrame } = this.#world;
+    try {
+      this.#connection = await connectPeer(self, this.#target, {
+        onMessage: (bytes) => {
+          onFrame(this.#index, unpackFrame(bytes));
+        },
+        onClose: (failure) => {
+          this.#connection = null;
+          this.#world.onGone(this.#index, failure);
+        },
+      });
+      this.#failure = null;
+      this.#pause_ms = firstPause_ms;
+      for (const bytes of this.#takeWaiting()) this.#connection.send(bytes);
+    } catch (error) {
+      this.#failed(error as Failure); // connectPeer fails with nothing else
+    } finally {
+      this.#connecting = false;
+    }
+  }
+
+  #failed(failure: Failure): void {
+    const { clock, log } = this.#world;
+    if (failure.kind === 'invalid' && this.#failure?.code !== failure.code)
+      log('error', `peer ${this.#target.host}`, 'not connected', { failure: failure.message });
+    this.#failure = failure;
+    this.#again_ms = clock.monotonic_ms() + this.#pause_ms;
+    this.#pause_ms = Math.min(2 * this.#pause_ms, lastPause_ms);
+    this.#takeWaiting();
+    this.#world.onGone(this.#index, failure);
+  }
+
+  #takeWaiting(): readonly Uint8Array[] {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waiting_bytes = 0;
+    return waiting;
+  }
+
+  /** To an actor of the other host, from one of ours. */
+  #addressed(frame: Frame): Frame {
+    const { host } = this.#world.self;
+    if (frame[0] === frameKinds.tell)
+      return [0, localPath(frame[1]), `${host}:${frame[2]}`, frame[3]];
+    if (frame[0] === frameKinds.ask)
+      return [1, frame[1], localPath(frame[2]), `${host}:${frame[3]}`, frame[4]];
+    return frame;
+  }
+}
