@@ -95,6 +95,9 @@ export const failureCodes = {
   host_refused: 'invalid',
   disk_full: 'unavailable', //            nothing acknowledged is lost; works again when there is room
   disk_failed: 'unavailable',
+  store_unavailable: 'unavailable', //    the change may have happened, or may yet
+  store_object_damaged: 'corrupt',
+  store_key_invalid: 'invalid',
   postgres_unreachable: 'unavailable',
   postgres_error: 'invalid', //           the server refused; `sqlstate` says why
   postgres_protocol_broken: 'unavailable',
