@@ -147,9 +147,29 @@ export class TestAcceptor {
     return this.append(commitLsn, commitLsn, { commitLsn, truncateLsn });
   }
 
-  read(from: Lsn, wait_ms = 0, bytesMax = 65_536): Promise<ReadWalResult> {
-    const message = { kind: 'readWal', from, bytesMax, wait_ms, term: null } as const;
+  read(from: Lsn, bytesMax = 65_536): Promise<ReadWalResult> {
+    return this.#read(from, bytesMax, null);
+  }
+
+  /** Reads, or waits for something to read. */
+  await(from: Lsn, reader: string, bytesMax = 65_536): Promise<ReadWalResult> {
+    return this.#read(from, bytesMax, reader);
+  }
+
+  #read(from: Lsn, bytesMax: number, reader: string | null): Promise<ReadWalResult> {
+    const message = { kind: 'readWal', from, bytesMax, reader, term: null } as const;
     return this.#ask(message) as Promise<ReadWalResult>;
+  }
+
+  awaitCommit(at: Lsn, reader: string): Promise<{ readonly commitLsn: Lsn }> {
+    const message = { kind: 'awaitCommit', at, reader } as const;
+    return this.#ask(message) as Promise<{ readonly commitLsn: Lsn }>;
+  }
+
+  /** Says that nothing is written. */
+  rest(): void {
+    const { runtime } = this.#host;
+    runtime.tell(runtime.ref<AcceptorMessage>(this.path), { kind: 'wentIdle' });
   }
 
   describe(): Promise<AcceptorDescription> {

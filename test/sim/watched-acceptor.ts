@@ -203,12 +203,13 @@ class Watch {
         return;
       }
       case 'greet':
+      case 'awaitCommit':
       case 'copyWal':
       case 'removeWal':
       case 'describeAcceptor':
+      case 'wentIdle':
       case 'syncDue':
       case 'positionDue':
-      case 'readDue':
     }
   }
 

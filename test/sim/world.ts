@@ -339,6 +339,7 @@ function receiverSpec(id: string): ChildSpec {
     timelinePath: `timeline/${id}`,
     chunkBytesMax: 30_000,
     gather_ms: 2,
+    reader: id,
     wait_ms: 500,
     answerTimeout_ms: 400,
     retry_ms: 20,

@@ -29,22 +29,23 @@ import {
 import { termZero } from '../../consensus/term.ts';
 import { type Disk } from '../../io/disk.ts';
 import { isRecordPosition } from '../../postgres/wal-page.ts';
-import { defineActor, type Behavior, type Context, type Timer } from '../../runtime/actor.ts';
+import { defineActor, type Behavior, type Context } from '../../runtime/actor.ts';
 import { createStore, openStore, persist, type Store } from './store.ts';
 import {
   type AcceptorDescription,
   type AcceptorMessage,
   type AcceptorOptions,
   type AppendWal,
+  type AwaitCommit,
   type CopyWal,
   type CreateTimeline,
   type Greet,
   type InstallTerm,
-  type ReadDue,
   type ReadWal,
   type RemoveWal,
   type Vote,
 } from './protocol.ts';
+import { WaitingReaders } from './waiting-readers.ts';
 
 interface AcceptorShell {
   readonly disk: Disk;
@@ -53,15 +54,10 @@ interface AcceptorShell {
   store: Store | null;
   /** Appends stored and not yet answered. A `syncDue` is under way when there are any. */
   unanswered: AppendWal[];
-  /** Readers that wait for WAL, by number. */
-  readonly readers: Map<number, WaitingReader>;
-  readersSeen: number;
+  readonly readers: WaitingReaders;
   positionIsDue: boolean;
-}
-
-interface WaitingReader {
-  readonly asked: ReadWal;
-  readonly timer: Timer;
+  /** Nothing is appended: whatever opens a file closes it again. */
+  resting: boolean;
 }
 
 const positionDelay_ms = 20;
@@ -88,18 +84,26 @@ function start(context: AcceptorContext, disk: Disk, options: AcceptorOptions): 
     options,
     store,
     unanswered: [],
-    readers: new Map(),
-    readersSeen: 0,
+    readers: new WaitingReaders(),
     positionIsDue: false,
+    resting: true,
   };
   context.onEnd(() => {
-    shell.store?.log.close();
-    shell.store?.position.close();
+    closeFiles(shell);
   });
+  closeFiles(shell);
   return shell;
 }
 
 function receive(context: AcceptorContext, shell: Shell, message: AcceptorMessage): void {
+  try {
+    handle(context, shell, message);
+  } finally {
+    if (shell.resting) closeFiles(shell);
+  }
+}
+
+function handle(context: AcceptorContext, shell: Shell, message: AcceptorMessage): void {
   switch (message.kind) {
     case 'createTimeline':
       onCreateTimeline(context, shell, message);
@@ -119,6 +123,9 @@ function receive(context: AcceptorContext, shell: Shell, message: AcceptorMessag
     case 'readWal':
       onReadWal(context, shell, message);
       return;
+    case 'awaitCommit':
+      onAwaitCommit(context, shell, message);
+      return;
     case 'copyWal':
       onCopyWal(context, shell, message);
       return;
@@ -128,14 +135,14 @@ function receive(context: AcceptorContext, shell: Shell, message: AcceptorMessag
     case 'describeAcceptor':
       context.answer(message, describe(shell));
       return;
+    case 'wentIdle':
+      onWentIdle(shell);
+      return;
     case 'syncDue':
       sync(context, shell);
       return;
     case 'positionDue':
       onPositionDue(shell);
-      return;
-    case 'readDue':
-      onReadDue(context, shell, message);
       return;
     default:
       unreachable(message);
@@ -146,7 +153,7 @@ function stop(context: AcceptorContext, shell: Shell): void {
   const { store } = shell;
   if (store === null) return;
   sync(context, shell);
-  onPositionDue(shell);
+  notePosition(shell);
   persist(store);
 }
 
@@ -184,6 +191,7 @@ function onInstallTerm(context: AcceptorContext, shell: Shell, asked: InstallTer
 function onAppendWal(context: AcceptorContext, shell: Shell, asked: AppendWal): void {
   const store = storeOf(shell);
   const { commitLsn } = store.core;
+  shell.resting = false;
   const last = perform(store, stepAppend(store.core, asked));
   if (last === 'answerWhenSynced') {
     shell.unanswered.push(asked);
@@ -212,6 +220,10 @@ function sync(context: AcceptorContext, shell: Shell): void {
 
 /** Not at every sync: a commit would wait for one more write. */
 function onPositionDue(shell: Shell): void {
+  if (shell.positionIsDue) notePosition(shell);
+}
+
+function notePosition(shell: Shell): void {
   const { store } = shell;
   shell.positionIsDue = false;
   store?.position.write(store.core.flushLsn, store.core.commitLsn);
@@ -219,12 +231,10 @@ function onPositionDue(shell: Shell): void {
 
 /** More is committed: readers get it, and scans at start can begin later. */
 function committed(context: AcceptorContext, shell: Shell, store: Store): void {
-  for (const [number, { asked, timer }] of shell.readers) {
-    if (!canRead(store, asked)) continue;
-    shell.readers.delete(number);
-    timer.cancel();
-    serve(context, store, asked);
-  }
+  const ready = shell.readers.take((asked) => {
+    return asked.kind === 'readWal' ? canRead(store, asked) : asked.at <= store.core.commitLsn;
+  });
+  for (const asked of ready) answerWaiting(context, store, asked);
   moveAnchor(store);
 }
 
@@ -243,23 +253,32 @@ function moveAnchor(store: Store): void {
 function onReadWal(context: AcceptorContext, shell: Shell, asked: ReadWal): void {
   const store = storeOf(shell);
   const { segmentSize } = store.identity;
-  const { from, wait_ms } = asked;
+  const { from, reader } = asked;
   ensure(isRecordPosition(from, segmentSize), 'wal_position_invalid', { from: formatLsn(from) });
-  if (canRead(store, asked) || wait_ms === 0) {
-    serve(context, store, asked);
-    return;
-  }
-  shell.readersSeen += 1;
-  const reader = shell.readersSeen;
-  const timer = context.after(wait_ms, { kind: 'readDue', reader });
-  shell.readers.set(reader, { asked, timer });
+  if (reader === null || canRead(store, asked)) serve(context, store, asked);
+  else wait(context, shell, reader, asked);
 }
 
-function onReadDue(context: AcceptorContext, shell: Shell, { reader }: ReadDue): void {
-  const waiting = shell.readers.get(reader);
-  if (waiting === undefined) return;
-  shell.readers.delete(reader);
-  serve(context, storeOf(shell), waiting.asked);
+function onAwaitCommit(context: AcceptorContext, shell: Shell, asked: AwaitCommit): void {
+  const { commitLsn } = storeOf(shell).core;
+  if (asked.at <= commitLsn) context.answer(asked, { commitLsn });
+  else wait(context, shell, asked.reader, asked);
+}
+
+function wait(
+  context: AcceptorContext,
+  shell: Shell,
+  reader: string,
+  asked: ReadWal | AwaitCommit,
+): void {
+  const instead = shell.readers.add(reader, asked);
+  if (instead !== null) answerWaiting(context, storeOf(shell), instead);
+}
+
+/** With whatever there is now. */
+function answerWaiting(context: AcceptorContext, store: Store, asked: ReadWal | AwaitCommit): void {
+  if (asked.kind === 'readWal') serve(context, store, asked);
+  else context.answer(asked, { commitLsn: store.core.commitLsn });
 }
 
 /** Whether there is something to answer: bytes, or a refusal. */
@@ -315,6 +334,17 @@ function onRemoveWal(context: AcceptorContext, shell: Shell, asked: RemoveWal): 
   context.answer(asked, { firstLsn: store.log.firstLsn });
 }
 
+function onWentIdle(shell: Shell): void {
+  if (shell.resting || shell.unanswered.length > 0) return;
+  notePosition(shell);
+  shell.resting = true;
+}
+
+function closeFiles({ store }: Shell): void {
+  store?.log.close();
+  store?.position.close();
+}
+
 /** Does what was decided, in order, and adopts the new state. Returns the last effect. */
 function perform(store: Store, { state, effects }: AcceptorDecision): AcceptorEffect['kind'] {
   const { log } = store;
@@ -366,6 +396,7 @@ function describe(shell: Shell): AcceptorDescription {
     acceptor: options.acceptor,
     created,
     generation: core.configuration.generation,
+    configuration: core.configuration,
     term: core.term,
     history: core.history,
     startLsn: core.startLsn,
@@ -382,6 +413,7 @@ const nothing: AcceptorDescription = {
   acceptor: '',
   created: false,
   generation: noConfiguration.generation,
+  configuration: noConfiguration,
   term: termZero,
   history: [],
   startLsn: lsnZero,

@@ -21,7 +21,7 @@ import { type Lsn } from '../../base/lsn.ts';
 import { lsnField, struct, u32 } from '../../base/struct.ts';
 import { type Configuration } from '../../consensus/membership.ts';
 import { assertHistory, type Term, type TermHistory } from '../../consensus/term.ts';
-import { type DiskFile } from '../../io/disk.ts';
+import { type Disk, type DiskFile } from '../../io/disk.ts';
 
 export const controlFileName = 'acceptor.control';
 export const positionFileName = 'acceptor.position';
@@ -83,14 +83,17 @@ function ensureControl(holds: boolean, path: string, part: string): void {
 const Position = struct({ magic: u32, crc: u32, flush: lsnField, commit: lsnField }, { size: 24 });
 const positionMagic = 0x31534f50;
 
-/** How far the log is on disk, kept in a file's first bytes. */
+/** How far the log is on disk, kept in a file's first bytes. The file is open once it was needed. */
 export class PositionFile {
-  readonly #file: DiskFile;
+  readonly #disk: Disk;
+  readonly #path: string;
   readonly #bytes = new Uint8Array(Position.size);
   readonly #view = new DataView(this.#bytes.buffer);
+  #opened: DiskFile | null = null;
 
-  constructor(file: DiskFile) {
-    this.#file = file;
+  constructor(disk: Disk, path: string) {
+    this.#disk = disk;
+    this.#path = path;
   }
 
   write(flushLsn: Lsn, commitLsn: Lsn): void {
@@ -118,7 +121,13 @@ export class PositionFile {
   }
 
   close(): void {
-    this.#file.close();
+    this.#opened?.close();
+    this.#opened = null;
+  }
+
+  get #file(): DiskFile {
+    this.#opened ??= this.#disk.open(this.#path, 'create');
+    return this.#opened;
   }
 }
 

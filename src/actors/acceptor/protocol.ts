@@ -5,6 +5,7 @@
  * the others serve whoever creates timelines, reads committed WAL or keeps segments elsewhere.
  */
 import { type Lsn } from '../../base/lsn.ts';
+import { type Configuration } from '../../consensus/membership.ts';
 import {
   type Append,
   type AppendResult,
@@ -15,7 +16,7 @@ import {
   type VoteResult,
 } from '../../consensus/messages.ts';
 import { type Term, type TermHistory } from '../../consensus/term.ts';
-import { type Ask } from '../../runtime/actor.ts';
+import { type Ask, type Tell } from '../../runtime/actor.ts';
 
 export interface AcceptorOptions {
   /** This host's name among the timeline's members. */
@@ -62,13 +63,15 @@ export interface AppendWal extends Ask<'appendWal', AppendResult>, Append {
 
 /**
  * Whole records from `from` (a record's end) on, checked: at most about `bytesMax`, at least one
- * record. When there is none yet, waits up to `wait_ms` and then answers with no bytes.
- * Fails with `wal_removed`, and as `corrupt` when stored bytes are damaged.
+ * record. When there is none yet, `reader` null is answered with no bytes at once; with a name the ask
+ * waits, as long as the asker does. The next ask of the same reader takes its place, and it is
+ * answered with no bytes. Fails with `wal_removed`, and as `corrupt` when stored bytes are damaged.
  */
 export interface ReadWal extends Ask<'readWal', ReadWalResult> {
   readonly from: Lsn;
   readonly bytesMax: number;
-  readonly wait_ms: number;
+  /** One name for each of those who read a timeline, on all hosts. */
+  readonly reader: string | null;
   /** null reads up to commitLsn. A proposer's term reads up to flushLsn, while that term holds. */
   readonly term: Term | null;
 }
@@ -76,6 +79,15 @@ export interface ReadWalResult {
   readonly begin: Lsn;
   readonly bytes: Uint8Array;
   readonly commitLsn: Lsn;
+}
+
+/**
+ * Answered when everything below `at` is committed, as far as this acceptor knows. Waits as `readWal`
+ * does; an answer to an ask whose place was taken may be lower.
+ */
+export interface AwaitCommit extends Ask<'awaitCommit', { readonly commitLsn: Lsn }> {
+  readonly at: Lsn;
+  readonly reader: string;
 }
 
 /**
@@ -100,6 +112,7 @@ export interface AcceptorDescription {
   /** false until `createTimeline`: everything below is then 0 or empty. */
   readonly created: boolean;
   readonly generation: number;
+  readonly configuration: Configuration;
   readonly term: Term;
   readonly history: TermHistory;
   readonly startLsn: Lsn;
@@ -114,6 +127,11 @@ export interface AcceptorDescription {
   readonly segmentSize: number;
 }
 
+/** Nothing was committed for a while: until something is appended, files need not stay open. */
+interface WentIdle extends Tell<'wentIdle'> {
+  readonly kind: 'wentIdle';
+}
+
 /** Everything appended meanwhile is to be synced and answered. */
 interface SyncDue {
   readonly kind: 'syncDue';
@@ -121,11 +139,6 @@ interface SyncDue {
 /** Time to note how far the log is on disk. */
 interface PositionDue {
   readonly kind: 'positionDue';
-}
-/** A waiting reader's time is up. */
-export interface ReadDue {
-  readonly kind: 'readDue';
-  readonly reader: number;
 }
 
 export type AcceptorMessage =
@@ -135,9 +148,10 @@ export type AcceptorMessage =
   | InstallTerm
   | AppendWal
   | ReadWal
+  | AwaitCommit
   | CopyWal
   | RemoveWal
   | DescribeAcceptor
+  | WentIdle
   | SyncDue
-  | PositionDue
-  | ReadDue;
+  | PositionDue;

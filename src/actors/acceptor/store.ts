@@ -133,7 +133,7 @@ function restored(control: ControlRecord, end: RecordPosition, commitLsn: Lsn): 
 }
 
 function openPosition(disk: Disk, { directory }: AcceptorOptions): PositionFile {
-  return new PositionFile(disk.open(`${directory}/${positionFileName}`, 'create'));
+  return new PositionFile(disk, `${directory}/${positionFileName}`);
 }
 
 function walDirectory({ directory }: AcceptorOptions): string {

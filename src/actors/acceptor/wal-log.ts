@@ -159,6 +159,7 @@ export class WalLog {
     this.#segments.removeBelow(below < this.#anchor.end ? below : this.#anchor.end);
   }
 
+  /** Closes the files. They are opened again when they are needed. */
   close(): void {
     this.#segments.close();
   }

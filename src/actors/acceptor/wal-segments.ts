@@ -131,16 +131,17 @@ export class WalSegments {
     return bytes.subarray(0, done);
   }
 
-  /** Removes whole segments that end at or below `below`. */
+  /** Removes whole segments that end at or below `below`, oldest first: a crash leaves no hole. */
   removeBelow(below: Lsn): void {
     const keep = segmentNumber(below, this.#segmentSize);
     const gone = this.#numbers().filter((number) => number < keep);
     if (gone.length === 0) return;
     this.#closeReading();
-    for (const number of gone) this.#remove(number);
+    for (const number of gone.sort((a, b) => a - b)) this.#remove(number);
     this.#disk.syncDirectory(this.#directory);
   }
 
+  /** Closes the files, all of them synced. They are opened again when they are needed. */
   close(): void {
     for (const { file } of this.#open) file.close();
     this.#open = [];

@@ -87,7 +87,8 @@ export class Timelines {
       timelinePath: `timeline/${name}`,
       chunkBytesMax: 1_048_576,
       gather_ms: 2,
-      wait_ms: 10_000,
+      reader: 'host',
+      wait_ms: 60_000,
       answerTimeout_ms: 60_000,
       retry_ms: 100,
     };

@@ -115,7 +115,7 @@ export class AcceptorLinks {
       kind: 'readWal',
       from: begin,
       bytesMax: relayBytesMax,
-      wait_ms: 0,
+      reader: null,
       term,
     } as const;
     this.#deliver(to, this.#context.ask(this.#link(from).ref, read, this.#limits), ({ bytes }) => ({

@@ -16,7 +16,9 @@ export interface WalReceiverOptions {
    * transactions it gathers some of them for each hop between the threads.
    */
   readonly gather_ms: number;
-  /** How long a read waits at the acceptor for more WAL. */
+  /** Its name at the acceptor: no other reader of the timeline, on any host, has the same. */
+  readonly reader: string;
+  /** How long a read waits at the acceptor for more WAL before it is asked anew. */
   readonly wait_ms: number;
   readonly answerTimeout_ms: number;
   /** Pause before it begins again after a failure. */

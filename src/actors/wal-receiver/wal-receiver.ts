@@ -12,7 +12,7 @@ import { unreachable } from '../../base/assert.ts';
 import { Failure, failureFromData, failureToData } from '../../base/failure.ts';
 import { lsnZero, type Lsn } from '../../base/lsn.ts';
 import { defineActor, type ActorRef, type Context } from '../../runtime/actor.ts';
-import { type AcceptorMessage } from '../acceptor/protocol.ts';
+import { type AcceptorMessage, type ReadWalResult } from '../acceptor/protocol.ts';
 import { type TimelineMessage } from '../timeline/protocol.ts';
 import {
   type ChunkIngested,
@@ -198,14 +198,25 @@ function carryOn(context: ReceiverContext, receiver: Receiver): void {
 
 function read(context: ReceiverContext, receiver: Receiver): void {
   receiver.reading = true;
-  const { attempt, acceptor, options, receivedLsn } = receiver;
-  const { chunkBytesMax, wait_ms } = options;
-  const asked = context.ask(
-    acceptor,
-    { kind: 'readWal', from: receivedLsn, bytesMax: chunkBytesMax, wait_ms, term: null },
-    { timeout_ms: wait_ms + options.answerTimeout_ms },
-  );
-  deliver(context, attempt, asked, (result) => ({ kind: 'chunkRead', attempt, ...result }));
+  const { attempt } = receiver;
+  deliver(context, attempt, readChunk(context, receiver), (result) => {
+    return { kind: 'chunkRead', attempt, ...result };
+  });
+}
+
+async function readChunk(
+  context: ReceiverContext,
+  { acceptor, options, receivedLsn: from, commitLsn }: Receiver,
+): Promise<ReadWalResult> {
+  const { chunkBytesMax: bytesMax, reader, wait_ms } = options;
+  const ask = { kind: 'readWal', from, bytesMax, reader, term: null } as const;
+  try {
+    return await context.ask(acceptor, ask, { timeout_ms: wait_ms });
+  } catch (error) {
+    const nothingCame = error instanceof Failure && error.code === 'ask_timed_out';
+    if (nothingCame) return { begin: from, bytes: new Uint8Array(0), commitLsn };
+    throw error;
+  }
 }
 
 function ingest(context: ReceiverContext, receiver: Receiver, chunk: ChunkRead): void {

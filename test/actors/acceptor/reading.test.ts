@@ -1,7 +1,7 @@
 /**
  * Reading from the acceptor: whole records, only committed ones, waiting for more, and removal.
  */
-import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -24,7 +24,7 @@ test('readWal: gives committed WAL in whole records, all of it in the end', asyn
     const boundaries = new Set<Lsn>(ends);
 
     for (let at = start; at < late;) {
-      const { begin, bytes, commitLsn } = await acceptor.read(at, 0, 3_000);
+      const { begin, bytes, commitLsn } = await acceptor.read(at, 3_000);
       deepEqual([begin, commitLsn], [at, late]);
       got.push(bytes);
       at = lsn(at + bytes.length);
@@ -40,7 +40,7 @@ test('readWal: a record larger than what was asked for comes whole', async () =>
     const acceptor = await filled(host, late);
     await acceptor.commit(late);
 
-    const { bytes } = await acceptor.read(start, 0, 8);
+    const { bytes } = await acceptor.read(start, 8);
 
     equal(start + bytes.length, ends[0]);
   });
@@ -51,7 +51,7 @@ test('readWal: gives nothing that is not committed', async () => {
     const acceptor = await filled(host, late);
     await acceptor.commit(middle);
 
-    const { bytes } = await acceptor.read(start, 0, late - start);
+    const { bytes } = await acceptor.read(start, late - start);
     const none = await acceptor.read(middle);
 
     deepEqual([start + bytes.length, none.bytes.length], [middle, 0]);
@@ -61,7 +61,7 @@ test('readWal: gives nothing that is not committed', async () => {
 test('readWal: a waiting reader hears of a commit at once', async () => {
   await withQuorum(async (host) => {
     const acceptor = await filled(host, late);
-    const waiting = acceptor.read(start, 9_000, late - start);
+    const waiting = acceptor.await(start, 'r', late - start);
 
     await acceptor.commit(middle);
 
@@ -69,13 +69,68 @@ test('readWal: a waiting reader hears of a commit at once', async () => {
   });
 });
 
-test('readWal: a reader that waited in vain gets no bytes', async () => {
+test('readWal: a reader that asks anew takes the place of its older ask', async () => {
   await withQuorum(async (host) => {
     const acceptor = await filled(host, late);
+    const older = acceptor.await(start, 'one');
+    const other = acceptor.await(start, 'other', late - start);
 
-    const { bytes, commitLsn } = await acceptor.read(start, 20);
+    const newer = acceptor.await(start, 'one', late - start);
 
-    deepEqual([bytes.length, commitLsn], [0, start]);
+    deepEqual([(await older).bytes.length, (await older).commitLsn], [0, start]);
+    await acceptor.commit(middle);
+    deepEqual(
+      [(await newer).bytes.length, (await other).bytes.length],
+      [middle - start, middle - start],
+    );
+  });
+});
+
+test('readWal: of too many readers the one that waits longest gets no bytes', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    const names = Array.from({ length: 65 }, (_, at) => `reader-${at}`);
+
+    const waiting = names.map((name) => acceptor.await(start, name, 8));
+    const first = await waiting[0]!;
+    await acceptor.commit(middle);
+    const others = await Promise.all(waiting.slice(1));
+
+    equal(first.bytes.length, 0);
+    ok(others.every(({ bytes }) => bytes.length === ends[0]! - start));
+  });
+});
+
+test('awaitCommit: is answered when so much is committed', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    const answered: string[] = [];
+    const waits = [early, middle].map(async (at) => {
+      const { commitLsn } = await acceptor.awaitCommit(at, `until ${at}`);
+      answered.push(`${at} at ${commitLsn}`);
+    });
+
+    await acceptor.commit(early);
+    await waits[0];
+    deepEqual(answered, [`${early} at ${early}`]);
+    await acceptor.commit(late);
+    await waits[1];
+
+    deepEqual(answered, [`${early} at ${early}`, `${middle} at ${late}`]);
+    deepEqual(await acceptor.awaitCommit(late, 'late'), { commitLsn: late });
+  });
+});
+
+test('awaitCommit: an ask whose place was taken is answered with what is committed', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    const older = acceptor.awaitCommit(late, 'one');
+
+    const newer = acceptor.awaitCommit(middle, 'one');
+
+    deepEqual(await older, { commitLsn: start });
+    await acceptor.commit(middle);
+    deepEqual(await newer, { commitLsn: middle });
   });
 });
 

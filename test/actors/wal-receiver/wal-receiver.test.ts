@@ -121,6 +121,7 @@ async function spawnReceiver({ runtime }: QuorumHost, acceptor: TestAcceptor): P
     timelinePath: 'timeline/t',
     chunkBytesMax: 20_000,
     gather_ms: 1_000,
+    reader: 'test',
     wait_ms: 5_000,
     answerTimeout_ms: 5_000,
     retry_ms: 5,
