@@ -36,6 +36,10 @@ export interface Relay extends Ask<'relay', number> {
 export interface SpawnChild extends Ask<'spawnChild', string> {
   readonly child: ChildSpec;
 }
+/** Adds in an hour. */
+export interface AddLater extends Ask<'addLater', null> {
+  readonly amount: number;
+}
 export interface Added extends Tell<'added'> {
   readonly amount: number;
 }
@@ -47,6 +51,7 @@ export type Throw = Tell<'throw'>;
 export type Die = Tell<'die'>;
 export type CounterMessage =
   | Add
+  | AddLater
   | Added
   | Echo
   | Hold
@@ -111,6 +116,10 @@ function receive(
     case 'add':
       state.total += message.amount;
       context.answer(message, state.total);
+      return;
+    case 'addLater':
+      context.after(3_600_000, { kind: 'added', amount: message.amount });
+      context.answer(message, null);
       return;
     case 'added':
       state.total += message.amount;

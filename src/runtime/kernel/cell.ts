@@ -85,6 +85,10 @@ export class Cell implements ContextOwner, Runnable {
     return this.#phase;
   }
 
+  get timers(): number {
+    return this.#context.timers;
+  }
+
   /** Runs the first `start`. When it fails the actor is gone, and the spawner gets the failure. */
   async start(): Promise<void> {
     try {

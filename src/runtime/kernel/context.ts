@@ -73,6 +73,11 @@ export class ActorContext implements Context<AnyMessage> {
     return this.#ended;
   }
 
+  /** Pending; those without a delay are in the mailbox already. */
+  get timers(): number {
+    return this.#timers.size;
+  }
+
   /** Ends the incarnation. */
   end(): void {
     this.#ended = true;

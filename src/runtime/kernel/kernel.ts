@@ -66,6 +66,8 @@ export interface KernelStats extends Counters {
   readonly thread: string;
   readonly actors: number;
   readonly pendingAsks: number;
+  /** Messages to oneself that are not due yet. */
+  readonly timers: number;
   readonly mailboxHighWater: number;
 }
 
@@ -109,13 +111,17 @@ export class Kernel implements CellHost, Host {
 
   stats(): KernelStats {
     let mailboxHighWater = this.#mailboxHighWater;
-    for (const cell of this.#cells.values())
+    let timers = 0;
+    for (const cell of this.#cells.values()) {
       mailboxHighWater = Math.max(mailboxHighWater, cell.mailbox.highWater);
+      timers += cell.timers;
+    }
     return {
       ...this.counters,
       thread: this.thread,
       actors: this.#cells.size,
       pendingAsks: this.#deadlines.pending,
+      timers,
       mailboxHighWater,
     };
   }

@@ -96,6 +96,21 @@ test('kernel: a full mailbox drops tells and counts them', async () => {
   });
 });
 
+test('kernel: timers are counted until their actor is over', async () => {
+  await withRuntime({}, async (running) => {
+    const counter = await spawnCounter(running, { name: 'a' });
+    const later = { kind: 'addLater', amount: 1 } as const;
+    for (let set = 0; set < 3; set += 1) await running.runtime.ask(counter, later, limits);
+    const [before] = await running.runtime.stats();
+
+    await rejects(running.runtime.ask(counter, { kind: 'crash' }, limits));
+    await running.runtime.ask(counter, { kind: 'add', amount: 1 }, limits);
+    const [after] = await running.runtime.stats();
+
+    deepEqual([before?.timers, after?.timers], [3, 0]);
+  });
+});
+
 test('kernel: a failure thrown by receive refuses the ask and the actor keeps its state', async () => {
   await withRuntime({}, async (running) => {
     const { runtime } = running;
