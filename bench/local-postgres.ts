@@ -57,7 +57,8 @@ export class LocalPostgres {
       await Promise.resolve();
       home.release();
     });
-    runInitdb(home.path, directory, identity, major);
+    const { wal_segment_bytes: segment_bytes } = defaultConfig;
+    runInitdb(home.path, directory, identity, { major, segment_bytes });
     const server = { host: '127.0.0.1', port: await takeFreePort('127.0.0.1') };
     const local = new LocalPostgres(
       directory,
@@ -98,11 +99,12 @@ export class LocalPostgres {
   }
 
   #configure(place: Place, sharedBuffers_bytes: number, changed: Settings): void {
-    const { max_connections: maxConnections } = defaultConfig;
+    const { max_connections: maxConnections, wal_segment_bytes: segment_bytes } = defaultConfig;
     const { host: address, port } = this.server;
     const socketDirectory = place.folder;
     const { major } = this;
-    const same = { major, address, port, socketDirectory, sharedBuffers_bytes, maxConnections };
+    const ours = { major, address, port, socketDirectory, segmentSize: segment_bytes };
+    const same = { ...ours, sharedBuffers_bytes, maxConnections };
     const differing = Object.entries({ ...peerSettings, unix_socket_directories: '', ...changed });
     const lines = differing.map(([name, value]) => `${name} = '${value}'\n`).join('');
     const file = join(this.directory, 'postgresql.conf');

@@ -10,6 +10,7 @@ interface NumberSetting {
   readonly default: number;
   readonly min: number;
   readonly max: number;
+  readonly powerOfTwo?: boolean;
   readonly doc: string;
 }
 interface TextSetting {
@@ -38,6 +39,13 @@ const settings = {
     min: 15,
     max: 18,
     doc: 'Major version of the Postgres a new project runs.',
+  },
+  wal_segment_bytes: {
+    default: 16 * mebibyte,
+    min: mebibyte,
+    max: gibibyte,
+    powerOfTwo: true,
+    doc: 'Size of the WAL segments of a new project.',
   },
   postgres_address: {
     default: '127.0.0.1',
@@ -154,7 +162,7 @@ export function parseConfig(text: string, path: string): Config {
 /** The settings as a Markdown table: the whole of docs/config.md. */
 export function describeSettings(): string {
   const rows = Object.entries(settings).map(([name, setting]) => {
-    const bounds = 'min' in setting ? `${setting.min} to ${setting.max}` : setting.pattern.source;
+    const bounds = 'min' in setting ? range(setting) : setting.pattern.source;
     const escaped = bounds.replaceAll('|', '\\|');
     return `| \`${name}\` | ${setting.default} | ${escaped} | ${setting.doc} |`;
   });
@@ -190,7 +198,15 @@ function check(name: string, value: unknown, path: string): void {
   const setting: NumberSetting | TextSetting = settings[name as keyof Settings];
   const allowed =
     'min' in setting
-      ? typeof value === 'number' && value >= setting.min && value <= setting.max
+      ? typeof value === 'number' && isWithin(setting, value)
       : typeof value === 'string' && setting.pattern.test(value);
   ensure(allowed, 'config_invalid', { path, reason: `${name} = ${JSON.stringify(value)}` });
+}
+
+function isWithin({ min, max, powerOfTwo = false }: NumberSetting, value: number): boolean {
+  return value >= min && value <= max && (!powerOfTwo || Number.isInteger(Math.log2(value)));
+}
+
+function range({ min, max, powerOfTwo = false }: NumberSetting): string {
+  return `${min} to ${max}${powerOfTwo ? ', a power of two' : ''}`;
 }

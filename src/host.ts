@@ -132,6 +132,7 @@ function controlOptions(directory: string, config: Config): ControlOptions {
   return {
     directory,
     major: config.postgres_major,
+    segment_bytes: config.wal_segment_bytes,
     uid: config.postgres_uid,
     gid: config.postgres_gid,
     firstPort: config.postgres_first_port,

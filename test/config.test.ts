@@ -30,6 +30,12 @@ test('config: a number out of bounds is refused', () => {
   throws(() => parseConfig('postgres_major = 14', 'here.toml'), { code: 'config_invalid' });
 });
 
+test('config: a size that must be a power of two is one', () => {
+  equal(parseConfig('wal_segment_bytes = 1048576', 'here.toml').wal_segment_bytes, 2 ** 20);
+  throws(() => parseConfig('wal_segment_bytes = 1048577', 'here.toml'), { code: 'config_invalid' });
+  throws(() => parseConfig('wal_segment_bytes = 3145728', 'here.toml'), { code: 'config_invalid' });
+});
+
 test('config: text that is not an address of this machine is refused', () => {
   throws(() => parseConfig('api_address = "0.0.0.0"', 'here.toml'), { code: 'config_invalid' });
 });

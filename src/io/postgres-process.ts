@@ -98,15 +98,22 @@ export function lastWords(log: readonly string[]): string | null {
   );
 }
 
+/** What cannot be changed of a cluster once it is made. */
+export interface NewCluster {
+  readonly major: number;
+  readonly segment_bytes: number;
+}
+
 /** Makes a data directory. Fails with `initdb_failed`. */
 export function runInitdb(
   home: string,
   directory: string,
   identity: Identity,
-  major: number,
+  { major, segment_bytes }: NewCluster,
 ): void {
   const args = ['-D', directory, '-U', 'postgres', '-A', 'trust', '--no-sync'];
   args.push('--encoding=UTF8', '--locale=C.UTF-8', '--no-instructions');
+  args.push(`--wal-segsize=${segment_bytes / 2 ** 20}`);
   if (major >= 18) args.push('--no-data-checksums');
   const initdb = join(home, 'bin', 'initdb');
   const [command, commandArgs] = commandAs(identity, initdb, args);

@@ -86,7 +86,7 @@ async function startServer(t: TestContext): Promise<RunningServer> {
   chmodSync(root, 0o755);
   chownSync(root, nobody.uid, nobody.gid);
   const data = join(root, 'data');
-  runInitdb(stockHome(major), data, nobody, major);
+  runInitdb(stockHome(major), data, nobody, { major, segment_bytes: 2 ** 24 });
   const settings = ["listen_addresses = ''", `unix_socket_directories = '${data}'`, 'fsync = off'];
   appendFileSync(join(data, 'postgresql.conf'), settings.map((line) => `${line}\n`).join(''));
   const { promise: ended, resolve } = Promise.withResolvers<undefined>();

@@ -54,6 +54,8 @@ export interface PostgresSettings {
   readonly socketDirectory: string;
   readonly sharedBuffers_bytes: number;
   readonly maxConnections: number;
+  /** Bytes. */
+  readonly segmentSize: number;
 }
 
 /**
@@ -63,6 +65,7 @@ export interface PostgresSettings {
  * writes is scratch too, so it is refused where the major can.
  */
 export function postgresConf(settings: PostgresSettings): string {
+  const segment_megabytes = settings.segmentSize / 2 ** 20;
   const values: readonly (readonly [string, string | number])[] = [
     ['listen_addresses', settings.address],
     ['port', settings.port],
@@ -80,7 +83,9 @@ export function postgresConf(settings: PostgresSettings): string {
     ['max_replication_slots', 10],
     ['max_prepared_transactions', 64],
     ['wal_init_zero', 'off'],
-    ['max_wal_size', '1GB'],
+    // Postgres does not start with less than two segments of either.
+    ['min_wal_size', `${Math.max(80, 2 * segment_megabytes)}MB`],
+    ['max_wal_size', `${Math.max(1_024, 4 * segment_megabytes)}MB`],
     ['checkpoint_timeout', '5min'],
     ['archive_mode', 'off'],
     ['logging_collector', 'off'],

@@ -368,13 +368,13 @@ async function mount(
 
 /** Everything of the data directory that is not on the mount. */
 function layOut(options: ComputeOptions, places: Places, point: StartPoint): void {
-  const { major, address, port, sharedBuffers_bytes, maxConnections } = options;
+  const { major, address, port, sharedBuffers_bytes, maxConnections, segmentSize } = options;
   const { data, mountPoint, sockets: socketDirectory } = places;
   for (const folder of localDirectories) makeOwnedFolder(join(data, folder), options);
   makeFolder(join(data, refusedDirectory));
   for (const folder of mountedDirectories) makeLink(join(data, folder), join(mountPoint, folder));
   const ours = { major, address, port, socketDirectory };
-  const settings = { ...ours, sharedBuffers_bytes, maxConnections };
+  const settings = { ...ours, sharedBuffers_bytes, maxConnections, segmentSize };
   const files: readonly (readonly [string, string | Uint8Array])[] = [
     ['PG_VERSION', `${major}\n`],
     ['postgresql.conf', postgresConf(settings)],

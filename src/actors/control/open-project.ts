@@ -40,8 +40,8 @@ async function makeProject(
   const folder = join(options.directory, 'initdb');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
-  const { major, uid, gid } = options;
-  makeDataDirectory(folder, major, { uid, gid });
+  const { major, segment_bytes, uid, gid } = options;
+  makeDataDirectory(folder, { major, segment_bytes }, { uid, gid });
   const made = inspectDirectory(folder);
   const branch: Branch = {
     name: rootBranch,

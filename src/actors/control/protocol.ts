@@ -82,8 +82,9 @@ export interface VerifyBranch extends Ask<'verifyBranch', VerifyReport> {
 export interface ControlOptions {
   /** The host's folder. */
   readonly directory: string;
-  /** Major of a project made now; one that exists keeps its own. */
+  /** Major, and size of a WAL segment, of a project made now; one that exists keeps its own. */
   readonly major: number;
+  readonly segment_bytes: number;
   readonly uid: number;
   readonly gid: number;
   /** First TCP port given to an endpoint; 0 takes any free one. */

@@ -54,7 +54,7 @@ export class StockServer {
     this.root = mkdtempSync(join(tmpdir(), 'stock-'));
     chmodSync(this.root, 0o755);
     chownSync(this.root, nobody.uid, nobody.gid);
-    runInitdb(stockHome(major), this.data, nobody, major);
+    runInitdb(stockHome(major), this.data, nobody, { major, segment_bytes: 2 ** 24 });
     const sockets = `unix_socket_directories = '${this.root}'\n`;
     appendFileSync(join(this.data, 'postgresql.conf'), settings + sockets);
   }

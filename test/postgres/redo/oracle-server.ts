@@ -59,7 +59,7 @@ export function makeCluster(major: number): Cluster {
   try {
     chmodSync(root, 0o755);
     chownSync(root, nobody.uid, nobody.gid);
-    runInitdb(stockHome(major), cluster.data, nobody, major);
+    runInitdb(stockHome(major), cluster.data, nobody, { major, segment_bytes: 2 ** 24 });
     cpSync(cluster.data, cluster.before, { recursive: true });
     return cluster;
   } catch (error) {
