@@ -18,11 +18,44 @@ interface TextSetting {
   readonly pattern: RegExp;
   readonly doc: string;
 }
+/** A list of texts. */
+interface ListSetting {
+  readonly default: readonly string[];
+  readonly each: RegExp;
+  readonly doc: string;
+}
+type Setting = NumberSetting | TextSetting | ListSetting;
 
 const mebibyte = 2 ** 20;
 const gibibyte = 2 ** 30;
 
 const settings = {
+  host_name: {
+    default: 'host',
+    pattern: /^[a-z0-9][a-z0-9-]{0,30}$/,
+    doc: 'Name of this host among those of its cluster. Never changed: acceptors are known by it.',
+  },
+  hosts: {
+    default: [] as readonly string[],
+    each: /^[a-z0-9][a-z0-9-]{0,30}=[^:=\s]+:\d{1,5}$/,
+    doc: 'All hosts of the cluster, as `name=address:port`; none for a host on its own.',
+  },
+  cluster_secret: {
+    default: '',
+    pattern: /^[\x21-\x7e]{0,200}$/,
+    doc: 'What the hosts of a cluster prove to each other that they know; at least 16 characters.',
+  },
+  object_store: {
+    default: '',
+    pattern: /^(\/.*)?$/,
+    doc: 'Folder of the object store, shared by all hosts; empty for `store` in the data directory.',
+  },
+  page_copies: {
+    default: 2,
+    min: 1,
+    max: 3,
+    doc: 'Hosts that keep the pages of a branch, so that its Postgres can start on any of them at once.',
+  },
   api_address: {
     default: '127.0.0.1',
     pattern: /^(127\.\d+\.\d+\.\d+|localhost|::1)$/,
@@ -136,11 +169,12 @@ const settings = {
     max: 8,
     doc: 'Threads that answer reads and writes of one mount.',
   },
-} as const satisfies Readonly<Record<string, NumberSetting | TextSetting>>;
+} as const satisfies Readonly<Record<string, Setting>>;
 
 type Settings = typeof settings;
+type Widened<T> = T extends number ? number : T extends string ? string : readonly string[];
 export type Config = {
-  readonly [Name in keyof Settings]: Settings[Name]['default'] extends number ? number : string;
+  readonly [Name in keyof Settings]: Widened<Settings[Name]['default']>;
 };
 
 export const defaultConfig = Object.fromEntries(
@@ -162,9 +196,9 @@ export function parseConfig(text: string, path: string): Config {
 /** The settings as a Markdown table: the whole of docs/config.md. */
 export function describeSettings(): string {
   const rows = Object.entries(settings).map(([name, setting]) => {
-    const bounds = 'min' in setting ? range(setting) : setting.pattern.source;
-    const escaped = bounds.replaceAll('|', '\\|');
-    return `| \`${name}\` | ${setting.default} | ${escaped} | ${setting.doc} |`;
+    const escaped = boundsOf(setting).replaceAll('|', '\\|');
+    const given = typeof setting.default === 'object' ? '[]' : setting.default;
+    return `| \`${name}\` | ${given} | ${escaped} | ${setting.doc} |`;
   });
   const head = [
     '# Settings',
@@ -175,6 +209,11 @@ export function describeSettings(): string {
   return [...head, '| name | default | allowed | meaning |', '|---|---|---|---|', ...rows, ''].join(
     '\n',
   );
+}
+
+function boundsOf(setting: Setting): string {
+  if ('min' in setting) return range(setting);
+  return 'each' in setting ? `list of ${setting.each.source}` : setting.pattern.source;
 }
 
 function readText(path: string): string {
@@ -195,12 +234,15 @@ function parseToml(text: string, path: string): Record<string, unknown> {
 
 function check(name: string, value: unknown, path: string): void {
   ensure(Object.hasOwn(settings, name), 'config_invalid', { path, reason: `no setting ${name}` });
-  const setting: NumberSetting | TextSetting = settings[name as keyof Settings];
-  const allowed =
-    'min' in setting
-      ? typeof value === 'number' && isWithin(setting, value)
-      : typeof value === 'string' && setting.pattern.test(value);
+  const allowed = isAllowed(settings[name as keyof Settings], value);
   ensure(allowed, 'config_invalid', { path, reason: `${name} = ${JSON.stringify(value)}` });
+}
+
+function isAllowed(setting: Setting, value: unknown): boolean {
+  if ('min' in setting) return typeof value === 'number' && isWithin(setting, value);
+  if ('pattern' in setting) return typeof value === 'string' && setting.pattern.test(value);
+  const list: readonly unknown[] = Array.isArray(value) ? value : [null];
+  return list.every((each) => typeof each === 'string' && setting.each.test(each));
 }
 
 function isWithin({ min, max, powerOfTwo = false }: NumberSetting, value: number): boolean {

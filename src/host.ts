@@ -1,7 +1,11 @@
 /**
  * Host: one process: its folder, its threads, and the actors at the top of it.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readProject } from './actors/control/project-store.ts';
+import { DirectoryStore } from './io/directory-store.ts';
 import { Failure } from './base/failure.ts';
+import { clusterPeers, hostNames, objectStoreOf } from './cluster.ts';
 import { type Config } from './config.ts';
 import { closeHostDirectory, openHostDirectory } from './io/host-directory.ts';
 import { logToStandardError } from './io/log.ts';
@@ -28,21 +32,25 @@ export interface HostOptions {
 export interface Host {
   readonly runtime: Runtime;
   readonly api: string;
-  /** Of `main`; null when its storage is halted, which the log and `branch list` explain. */
+  /** Of `main`; null when it does not run here. */
   readonly connectionString: string | null;
+  /** Why it does not, in words. */
+  readonly mainIs: string;
   /** Stops everything in order. */
   stop(): Promise<void>;
 }
 
 const limits = { timeout_ms: 600_000 };
 const threads = [{ name: 'wal' }, { name: 'storage' }];
+const projectPoll_ms = 100;
 
 /** Runs a host until it is told to stop by SIGINT or SIGTERM, or cannot go on. */
 export async function runHost(options: HostOptions): Promise<void> {
   const signals = listenForSignals();
+  await Promise.race([signals.asked, projectMade(options)]);
   const host = await startHost(options);
   const { api, connectionString } = host;
-  const text = connectionString ?? 'main is halted: stemma branch list';
+  const text = connectionString ?? `main is not served here: ${host.mainIs}`;
   print(options, { event: 'ready', api, connectionString }, text);
   const reason = await Promise.race([signals.asked, host.runtime.ended]);
   if (reason === 'asked') print(options, { event: 'stopping' }, 'stopping');
@@ -60,9 +68,11 @@ export async function startHost(options: HostOptions): Promise<Host> {
   let runtime: Runtime | null = null;
   try {
     await unmountStale(directory);
+    const peers = clusterPeers(config);
     runtime = await startRuntime({
       behaviors: new URL('./actors/registry.ts', import.meta.url),
       threads,
+      ...(peers === null ? {} : { peers }),
       log: logToStandardError({ level: 'warn', format: options.json ? 'json' : 'text' }),
     });
     return await startActors(runtime, directory, config);
@@ -84,12 +94,12 @@ async function startActors(runtime: Runtime, directory: string, config: Config):
     { kind: 'describeApi' },
     limits,
   );
-  const connectionString = await startMain(runtime, control);
+  const main = await startMain(runtime, control, config);
   await runtime.ask(control, { kind: 'resumeEndpoints' }, limits);
   return {
     runtime,
     api: url,
-    connectionString,
+    ...main,
     stop: async () => {
       await stopComputes(runtime, control);
       await runtime.stop();
@@ -98,17 +108,35 @@ async function startActors(runtime: Runtime, directory: string, config: Config):
   };
 }
 
-/** Storage that cannot go on is no reason to keep the other branches from being served. */
+/** The first host makes the project, on its first start; the others wait for that. */
+async function projectMade({ config, directory }: HostOptions): Promise<void> {
+  if (hostNames(config)[0] === config.host_name) return;
+  const store = new DirectoryStore(objectStoreOf(directory, config));
+  while ((await readProject(store)) === null) await sleep(projectPoll_ms);
+}
+
+/**
+ * Starts `main` where it ran last; at first, on the first host. Storage that cannot go on, or a quorum that
+ * is not there yet, is no reason to keep the other branches from being served.
+ */
 async function startMain(
   runtime: Runtime,
   control: ActorRef<ControlMessage>,
-): Promise<string | null> {
+  config: Config,
+): Promise<Pick<Host, 'connectionString' | 'mainIs'>> {
+  const { host_name: self } = config;
+  const { mainHost } = await runtime.ask(control, { kind: 'describeHost' }, limits);
+  const host = mainHost ?? hostNames(config)[0];
+  if (host !== self) return { connectionString: null, mainIs: `it is on host ${host ?? ''}` };
   const start = { kind: 'startEndpoint', branch: 'main' } as const;
   try {
     const started: StartedEndpoint = await runtime.ask(control, start, limits);
-    return started.connectionString;
+    return { connectionString: started.connectionString, mainIs: 'served here' };
   } catch (error) {
-    if (error instanceof Failure && error.kind === 'corrupt') return null;
+    const alone = config.hosts.length === 0;
+    const passing = error instanceof Failure && error.kind === 'unavailable' && !alone;
+    const halted = error instanceof Failure && error.kind === 'corrupt';
+    if (passing || halted) return { connectionString: null, mainIs: error.message };
     throw error;
   }
 }
@@ -131,6 +159,10 @@ function controlOptions(directory: string, config: Config): ControlOptions {
   const pageCache = allocatePageCache(config.page_cache_bytes);
   return {
     directory,
+    host: config.host_name,
+    hosts: hostNames(config),
+    objectStore: objectStoreOf(directory, config),
+    pageCopies: config.page_copies,
     major: config.postgres_major,
     segment_bytes: config.wal_segment_bytes,
     uid: config.postgres_uid,

@@ -143,6 +143,9 @@ export const failureCodes = {
   branch_is_root: 'invalid',
   project_file_damaged: 'corrupt',
   project_file_version: 'invalid',
+  project_missing: 'invalid', //         timelines are kept here whose project the object store lacks
+  project_exists: 'unavailable', //      another host made one at the same time
+  birth_missing: 'invalid', //           the object store does not say how the timeline began
   timeline_state_missing: 'corrupt',
   import_not_shut_down: 'invalid',
   timeline_missing: 'unavailable', // not started yet, or deleted

@@ -14,7 +14,7 @@ interface Damage {
 }
 
 const damages: readonly Damage[] = [
-  { what: 'a flipped bit in project.json', file: (top) => join(top, 'project.json'), damage: flip },
+  { what: 'a flipped bit in the project', file: storedProject, damage: flip },
   { what: 'a flipped bit in a manifest', file: timelineFile('manifest.json'), damage: flip },
   { what: 'a flipped bit in a control file', file: timelineFile('acceptor.control'), damage: flip },
   { what: 'a truncated control file', file: timelineFile('acceptor.control'), damage: halve },
@@ -37,7 +37,7 @@ test('damage: files of a host that was killed', { timeout: 300_000 }, async (t) 
       const outcome = await Promise.race([ready, ended]);
       if ('api' in outcome) assert.fail('the host serves');
       const { code, stdout, stderr } = outcome;
-      assert.ok(stderr.includes(`path=${named(path)}`), stderr);
+      assert.ok(stderr.includes(named(path)), stderr);
       assert.equal(stdout, '');
       assert.equal(code, 1);
     });
@@ -107,7 +107,7 @@ async function ask(host: TestHost, database: string, sql: string): Promise<void>
 /** A host, not yet running, with a copy of what another one left. */
 function copyOf(t: TestContext, killed: TestHost): TestHost {
   const host = prepareTestHost(t, {});
-  for (const name of ['VERSION', 'project.json', 'timelines']) {
+  for (const name of ['VERSION', 'store', 'timelines']) {
     cpSync(join(killed.directory, name), join(host.directory, name), { recursive: true });
   }
   return host;
@@ -132,6 +132,17 @@ function timelineFile(name: string): (directory: string) => string {
     const [timeline] = readdirSync(join(directory, 'timelines'));
     return join(directory, 'timelines', timeline!, name);
   };
+}
+
+/** The body of the newest version: the others are gone, or about to go. */
+function storedProject(directory: string): string {
+  const folder = join(directory, 'store/projects/default.json@');
+  const bodies = readdirSync(folder).filter((name) => name.startsWith('body-'));
+  return join(folder, bodies.sort((a, b) => versionOf(a) - versionOf(b)).at(-1)!);
+}
+
+function versionOf(body: string): number {
+  return Number(body.slice('body-'.length).split('.')[0]);
 }
 
 /** The segment that is written to. */
@@ -166,9 +177,11 @@ function isDelta(name: string): boolean {
   return /__[0-9A-F]{16}-[0-9A-F]{16}-[0-9]{8}$/.test(name);
 }
 
-/** A timeline's WAL is one thing in several files: refused by its folder. */
+/** A timeline's WAL is one thing in several files: refused by its folder. An object is refused by its key. */
 function named(path: string): string {
-  return dirname(path).endsWith('/wal') ? dirname(path) : path;
+  const folder = dirname(path);
+  if (folder.endsWith('@')) return `key=projects/default.json version=`;
+  return `path=${folder.endsWith('/wal') ? folder : path}`;
 }
 
 function flip(path: string): void {

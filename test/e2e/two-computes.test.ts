@@ -1,10 +1,13 @@
 /** Two computes on one branch: at most one commits. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ComputeMessage, type ComputeOptions } from '../../src/actors/compute/protocol.ts';
+import { readProject } from '../../src/actors/control/project-store.ts';
+import { type Project } from '../../src/actors/control/project.ts';
+import { DirectoryStore } from '../../src/io/directory-store.ts';
 import { parseConfig } from '../../src/config.ts';
 import { startHost } from '../../src/host.ts';
 import { takeFreePort } from '../../src/io/ports.ts';
@@ -15,15 +18,6 @@ import { clearFolder } from './leftovers.ts';
 
 const address = '127.0.0.1';
 const limits = { timeout_ms: 60_000 };
-
-interface ProjectFile {
-  readonly project: {
-    readonly major: number;
-    readonly systemId: string;
-    readonly segment_bytes: number;
-    readonly branches: readonly { readonly timeline: string }[];
-  };
-}
 
 test(
   'two computes: the second takes the branch over, and the first commits no more',
@@ -46,7 +40,7 @@ test(
     while (bank.acknowledged < 10) await new Promise((resolve) => setImmediate(resolve));
 
     const port = await takeFreePort(address);
-    const options = secondCompute(directory, port);
+    const options = await secondCompute(directory, port);
     await host.runtime.spawn({ behavior: 'compute', name: 'second', options, thread: 'main' });
     const second = host.runtime.ref<ComputeMessage>('compute/second');
     const { connectionString } = await host.runtime.ask(second, { kind: 'startCompute' }, limits);
@@ -65,11 +59,15 @@ test(
   },
 );
 
-function secondCompute(directory: string, port: number): ComputeOptions {
-  const text = readFileSync(join(directory, 'project.json'), 'utf8');
-  const { project } = JSON.parse(text) as ProjectFile;
+async function storedProject(directory: string): Promise<Project> {
+  return (await readProject(new DirectoryStore(join(directory, 'store'))))!.project;
+}
+
+async function secondCompute(directory: string, port: number): Promise<ComputeOptions> {
+  const project = await storedProject(directory);
+  const branch = project.branches[0]!;
   return {
-    timeline: project.branches[0]!.timeline,
+    timeline: branch.timeline,
     branch: 'main',
     folder: join(directory, 'computes', `second-${process.pid}`),
     major: project.major,
@@ -79,6 +77,10 @@ function secondCompute(directory: string, port: number): ComputeOptions {
     port,
     uid: 65_534,
     gid: 65_534,
+    quorum: {
+      configuration: branch.configuration,
+      acceptors: [{ id: 'host', path: `acceptor/${branch.timeline}` }],
+    },
     sharedBuffers_bytes: 2 ** 24,
     maxConnections: 20,
     startTimeout_ms: 60_000,

@@ -335,7 +335,7 @@ export class World {
 
 function receiverSpec(id: string): ChildSpec {
   const options = {
-    acceptorPath: `acceptor-${id}/t`,
+    acceptorPaths: [`acceptor-${id}/t`],
     timelinePath: `timeline/${id}`,
     chunkBytesMax: 30_000,
     gather_ms: 2,

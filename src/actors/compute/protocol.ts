@@ -2,6 +2,7 @@
  * What a compute understands: one Postgres on one branch. Path: `compute/<timeline id>`.
  */
 import { type Lsn } from '../../base/lsn.ts';
+import { type AcceptorId, type Configuration } from '../../consensus/membership.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
 import { type MountFailed } from '../filesystem/protocol.ts';
 
@@ -32,6 +33,14 @@ export interface ComputeOptions extends ComputeSettings {
   readonly port: number;
   readonly uid: number;
   readonly gid: number;
+  readonly quorum: Quorum;
+}
+
+/** The acceptors of the branch's WAL. */
+export interface Quorum {
+  readonly configuration: Configuration;
+  /** Where each lives: `path` of the acceptor named `id`. */
+  readonly acceptors: readonly { readonly id: AcceptorId; readonly path: string }[];
 }
 
 /** Starts Postgres from storage, or says where it runs. Answered when it accepts connections. */

@@ -72,8 +72,6 @@ export interface Run {
   readonly reachable: readonly ReachablePath[];
 }
 
-/** This host's name among the members of a quorum of one. */
-const hostAcceptor = 'host';
 const lowerModule = new URL('../filesystem/timeline-pages.ts', import.meta.url).href;
 /** What users set for the role or the database is not for us, nor to wait for locks they hold. */
 const sqlParameters = {
@@ -242,7 +240,7 @@ async function spawnProposer(
   const { timeline } = options;
   const proposerOptions: ProposerOptions = {
     timeline,
-    acceptors: [{ id: hostAcceptor, path: `acceptor/${timeline}` }],
+    acceptors: options.quorum.acceptors,
     answerTimeout_ms: 10_000,
     reconnect_ms: 500,
     followTimeout_ms: options.startTimeout_ms,
@@ -260,7 +258,7 @@ async function agreeOnStart(
   proposer: ActorRef<ProposerMessage>,
   run: number,
 ): Promise<StartPoint> {
-  const configuration = { generation: 1, members: [hostAcceptor], newMembers: null };
+  const { configuration } = options.quorum;
   const owner = context.self.path;
   const elect = {
     kind: 'elect',

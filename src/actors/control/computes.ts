@@ -3,14 +3,18 @@
  */
 import { join } from 'node:path';
 import { isPortFree, takeFreePort } from '../../io/ports.ts';
+import { allMembers } from '../../consensus/membership.ts';
 import { type ActorRef, type Context } from '../../runtime/actor.ts';
-import { type ComputeOptions } from '../compute/protocol.ts';
+import { pathOn } from '../../runtime/peers/peer-path.ts';
 import {
   type ComputeDescription,
   type ComputeMessage,
+  type ComputeOptions,
+  type Quorum,
   type StartComputeResult,
   type VerifyReport,
 } from '../compute/protocol.ts';
+import { hostOfMember } from './placement.ts';
 import { findBranch, type Branch, type Project } from './project.ts';
 import { type ControlMessage, type ControlOptions } from './protocol.ts';
 
@@ -63,9 +67,9 @@ export class Computes {
   }
 
   /** Ends a branch's compute for good. */
-  async forget(branch: Branch): Promise<void> {
-    if (!this.#running.delete(branch.timeline)) return;
-    await this.#context.stop(this.#context.ref(`compute/${branch.timeline}`));
+  async forget(timeline: string): Promise<void> {
+    if (!this.#running.delete(timeline)) return;
+    await this.#context.stop(this.#context.ref(`compute/${timeline}`));
   }
 
   async #compute(project: Project, branch: Branch): Promise<ActorRef<ComputeMessage>> {
@@ -83,6 +87,7 @@ export class Computes {
         port: branch.port!,
         uid,
         gid,
+        quorum: this.#quorum(branch),
         ...compute,
       };
       const child = { behavior: 'compute', name: timeline, options, thread: null };
@@ -92,6 +97,14 @@ export class Computes {
     }
     await this.#running.get(timeline);
     return this.#ref(branch);
+  }
+
+  /** Who is to be elected by, and where they are. */
+  #quorum({ configuration, timeline }: Branch): Quorum {
+    const acceptors = allMembers(configuration).map((id) => {
+      return { id, path: pathOn(hostOfMember(id), this.#options.host, `acceptor/${timeline}`) };
+    });
+    return { configuration, acceptors };
   }
 
   #ref(branch: Branch): ActorRef<ComputeMessage> {

@@ -1,37 +1,48 @@
 /**
- * Control: the branches and endpoints of this host's project.
+ * Control: the branches and endpoints of the project, as this host takes part in it.
  *
- * Owns:    project.json, and which timelines and computes run.
- * Serves:  the HTTP interface.
- * Promise: what it answered is in project.json and survives the host.
- * Crash:   restart reads project.json and starts the timelines in it, and the endpoints that ran; a
- *          half-made branch is not in it.
+ * Owns:    which timelines and computes run on this host.
+ * Serves:  the HTTP interface, and the controls of other hosts.
+ * Promise: what it answered is in the project, in the object store, and survives every host.
+ * Crash:   restart reads the project and starts what this host keeps of it, and the endpoints that ran
+ *          here; a half-made branch is not in it.
  * Never:   sees WAL or pages.
  */
 import { ensure, Failure } from '../../base/failure.ts';
-import { formatLsn, type Lsn } from '../../base/lsn.ts';
+import { formatLsn, lsnZero, type Lsn } from '../../base/lsn.ts';
+import { allMembers, hasQuorum } from '../../consensus/membership.ts';
+import { DirectoryStore } from '../../io/directory-store.ts';
 import { defineActor, type Context, type ResultOf } from '../../runtime/actor.ts';
 import { findRecordEnd } from './branch-point.ts';
-import { openProject, saveProject } from './open-project.ts';
+import { Computes } from './computes.ts';
+import { openProject } from './open-project.ts';
+import { OtherHosts } from './other-hosts.ts';
+import { hostOfMember, memberOn } from './placement.ts';
+import { type ProjectStore } from './project-store.ts';
 import {
   addBranch,
+  ancestry,
+  branchOf,
   changeBranch,
   checkNewName,
+  clearedAway,
   findBranch,
+  hostsOf,
   removeBranch,
   type Branch,
   type Project,
 } from './project.ts';
 import {
+  type AdoptBranch,
   type BranchDescription,
   type ControlMessage,
   type ControlOptions,
   type CreateBranch,
   type DeleteBranch,
+  type DescribeEndpoint,
   type DescribeHost,
+  type DropBranch,
   type EndpointDescription,
-  type ListBranches,
-  type ListEndpoints,
   type ResumeEndpoints,
   type StartedEndpoint,
   type StartEndpoint,
@@ -39,7 +50,6 @@ import {
   type StopEndpoint,
   type VerifyBranch,
 } from './protocol.ts';
-import { Computes } from './computes.ts';
 import { Timelines } from './timelines.ts';
 import { type BranchPoint } from '../timeline/protocol.ts';
 
@@ -54,21 +64,31 @@ export const control = defineActor<ControlMessage, State, ControlOptions>({
 
 interface State {
   readonly options: ControlOptions;
-  /** Always what project.json says. */
-  project: Project;
-  /** Every branch's timeline runs. */
+  /** The project as it was read last; it may have changed since. */
+  readonly projects: ProjectStore;
+  /** The timelines this host keeps something of run, once they are in the project as read last. */
   readonly timelines: Timelines;
   readonly computes: Computes;
+  readonly others: OtherHosts;
+  /** What is being done to keep up with the project; the next waits for it. */
+  keepingUp: Promise<void>;
 }
 
 const resumeRetry_ms = 1_000;
+/** Longer than the settings let a Postgres take to stop or be compared. */
+const forwardLimits = { timeout_ms: 3_600_000 };
 
 async function start(context: Context<ControlMessage>, options: ControlOptions): Promise<State> {
-  const timelines = new Timelines(context, options);
-  const project = await openProject(context, options, timelines);
+  const store = new DirectoryStore(options.objectStore);
+  const timelines = new Timelines(context, options, store);
+  const projects = await openProject(context, options, { store, timelines });
   const computes = new Computes(context, options);
+  const others = new OtherHosts(context, options);
+  const keepingUp = Promise.resolve();
+  const state: State = { options, projects, timelines, computes, others, keepingUp };
+  await keepUp(context, state);
   context.after(0, { kind: 'resumeEndpoints' });
-  return { options, project, timelines, computes };
+  return state;
 }
 
 function receive(
@@ -81,25 +101,39 @@ function receive(
       onDescribeHost(context, state, message);
       return;
     case 'createBranch':
-      return onCreateBranch(context, state, message);
+      answerLater(context, message, createBranch(context, state, message));
+      return;
     case 'listBranches':
-      return onListBranches(context, state, message);
+      answerLater(context, message, listBranches(state));
+      return;
     case 'deleteBranch':
       return onDeleteBranch(context, state, message);
     case 'startEndpoint':
-      return onStartEndpoint(context, state, message);
+      answerLater(context, message, startEndpoint(context, state, message));
+      return;
     case 'stopEndpoint':
-      onStopEndpoint(context, state, message);
+      answerLater(context, message, stopEndpoint(context, state, message));
       return;
     case 'listEndpoints':
-      return onListEndpoints(context, state, message);
+      answerLater(context, message, listEndpoints(state));
+      return;
+    case 'describeEndpoint':
+      answerLater(context, message, describeEndpoint(state, message));
+      return;
+    case 'adoptBranch':
+      return onAdoptBranch(context, state, message);
+    case 'dropBranch':
+      return onDropBranch(state, message);
+    case 'projectChanged':
+      void onProjectChanged(context, state);
+      return;
     case 'resumeEndpoints':
       onResumeEndpoints(context, state, message);
       return;
     case 'stopComputes':
       return onStopComputes(context, state, message);
     case 'verifyBranch':
-      onVerifyBranch(context, state, message);
+      answerLater(context, message, verifyBranch(context, state, message));
       return;
   }
 }
@@ -111,10 +145,12 @@ function stop(): void {
 
 function onDescribeHost(
   context: Context<ControlMessage>,
-  { project }: State,
+  { options, projects: { project } }: State,
   message: DescribeHost,
 ): void {
   context.answer(message, {
+    host: options.host,
+    mainHost: findBranch(project, 'main').host,
     project: project.name,
     postgresMajor: project.major,
     branches: project.branches.length,
@@ -122,35 +158,88 @@ function onDescribeHost(
   });
 }
 
-async function onCreateBranch(
+/**
+ * Its members make their part before anybody can see the branch: a majority of them must. Those that
+ * could not be reached make it when they read of it.
+ */
+async function createBranch(
   context: Context<ControlMessage>,
   state: State,
-  message: CreateBranch,
-): Promise<void> {
-  const { name, parent, at } = message;
-  checkNewName(state.project, name);
-  const { timeline, point } = await branchPoint(state, findBranch(state.project, parent), at);
-  const branch: Branch = {
+  { name, parent: parentName, at }: CreateBranch,
+): Promise<BranchDescription> {
+  const { projects, timelines, others } = state;
+  const project = await projects.refresh();
+  checkNewName(project, name);
+  const parent = findBranch(project, parentName);
+  const { ancestor, point } = await branchPoint(state, parent, at);
+  const planned = planBranch(context, { name, parent, ancestor, at: point.lsn });
+  await timelines.publishBranch(ancestor, planned.timeline, point);
+  const [away] = await Promise.all([others.adopt(planned), timelines.create(project, planned)]);
+  const pending = allMembers(planned.configuration).filter((id) => away.includes(hostOfMember(id)));
+  const branch = { ...planned, pending };
+  try {
+    const made = hasQuorum(branch.configuration, (id) => !pending.includes(id));
+    ensure(made, 'quorum_unreachable', { branch: name, away: away.join() });
+    await projects.change((now) => addBranch(now, branch));
+  } catch (failure) {
+    others.drop(branch);
+    await timelines.remove(branch.timeline);
+    throw failure;
+  }
+  others.announce();
+  return describeBranch(state, branch);
+}
+
+interface NewBranch {
+  readonly name: string;
+  readonly parent: Branch;
+  readonly ancestor: Branch;
+  readonly at: Lsn;
+}
+
+/** Beside its ancestor: whoever reads its pages reads those it grows from. */
+function planBranch(
+  context: Context<ControlMessage>,
+  { name, parent, ancestor, at }: NewBranch,
+): Branch {
+  const { configuration, copies } = ancestor;
+  const members = [
+    ...new Set((configuration.newMembers ?? configuration.members).map(hostOfMember)),
+  ];
+  return {
     name,
-    timeline: newTimelineId(context),
-    parent,
-    ancestor: { timeline, lsn: point.lsn },
+    timeline: Buffer.from(context.random.bytes(16)).toString('hex'),
+    parent: parent.name,
+    ancestor: { timeline: ancestor.timeline, lsn: at },
     createdAt_ms: context.clock.now_ms(),
+    configuration: { generation: 1, members, newMembers: null },
+    pending: [],
+    copies,
+    host: null,
     port: null,
     running: false,
   };
-  await state.timelines.createBranch(state.project, branch, point);
-  save(state, addBranch(state.project, branch));
-  context.answer(message, await describeBranch(state, branch));
 }
 
-async function onListBranches(
+async function onAdoptBranch(
   context: Context<ControlMessage>,
-  state: State,
-  message: ListBranches,
+  { timelines, projects }: State,
+  message: AdoptBranch,
 ): Promise<void> {
-  const described = state.project.branches.map((branch) => describeBranch(state, branch));
-  context.answer(message, await Promise.all(described));
+  await timelines.create(projects.project, message.branch);
+  context.answer(message, null);
+}
+
+async function onDropBranch(
+  { timelines, projects }: State,
+  { timeline }: DropBranch,
+): Promise<void> {
+  if (branchOf(await projects.refresh(), timeline) === null) await timelines.remove(timeline);
+}
+
+async function listBranches(state: State): Promise<readonly BranchDescription[]> {
+  const { branches } = await state.projects.refresh();
+  return Promise.all(branches.map((branch) => describeBranch(state, branch)));
 }
 
 async function onDeleteBranch(
@@ -158,48 +247,53 @@ async function onDeleteBranch(
   state: State,
   message: DeleteBranch,
 ): Promise<void> {
-  const branch = findBranch(state.project, message.name);
-  ensure(!branch.running, 'branch_in_use', { branch: branch.name });
-  save(state, removeBranch(state.project, branch.name));
-  await state.computes.forget(branch);
-  await state.timelines.remove(branch);
+  await state.projects.change((project) => removeBranch(project, message.name));
+  await keepUp(context, state);
+  state.others.announce();
   context.answer(message, null);
 }
 
 /** The start itself goes on beside other requests: a Postgres takes its time. */
-async function onStartEndpoint(
+async function startEndpoint(
   context: Context<ControlMessage>,
   state: State,
   message: StartEndpoint,
-): Promise<void> {
-  const { name } = findBranch(state.project, message.branch);
-  const port = await state.computes.portFor(state.project, name);
-  save(state, changeBranch(state.project, name, { port, running: true }));
-  const started = state.computes.start(state.project, findBranch(state.project, name));
-  answerLater(
-    context,
-    message,
-    started.then(({ connectionString, start_ms }): StartedEndpoint => ({
-      branch: name,
-      connectionString,
-      startMs: start_ms,
-    })),
+): Promise<StartedEndpoint> {
+  const { projects, computes, options, others } = state;
+  const { host } = options;
+  const { name } = findBranch(await projects.refresh(), message.branch);
+  const port = await computes.portFor(projects.project, name);
+  const project = await projects.change((now) =>
+    changeBranch(keepCopies(now, findBranch(now, name), host), name, { host, port, running: true }),
   );
+  await keepUp(context, state);
+  others.announce();
+  const started = await computes.start(project, findBranch(project, name));
+  return { branch: name, connectionString: started.connectionString, startMs: started.start_ms };
+}
+
+/** A Postgres reads pages on its own host: of its branch, and of those that grows from. */
+function keepCopies(project: Project, branch: Branch, host: string): Project {
+  return ancestry(project, branch)
+    .filter(({ copies }) => !copies.includes(host))
+    .reduce(
+      (now, { name, copies }) => changeBranch(now, name, { copies: [...copies, host] }),
+      project,
+    );
 }
 
 /** Marked stopped first: a host that dies meanwhile does not start it again. */
-function onStopEndpoint(
+async function stopEndpoint(
   context: Context<ControlMessage>,
-  state: State,
+  { projects, computes, others, options }: State,
   message: StopEndpoint,
-): void {
-  const branch = findBranch(state.project, message.branch);
-  save(state, changeBranch(state.project, branch.name, { running: false }));
-  answerLater(
-    context,
-    message,
-    state.computes.stop(branch).then(() => null),
-  );
+): Promise<null> {
+  const { name } = findBranch(await projects.refresh(), message.branch);
+  const project = await projects.change((now) => changeBranch(now, name, { running: false }));
+  const branch = findBranch(project, name);
+  if (branch.host === null || branch.host === options.host) await computes.stop(branch);
+  else await context.ask(others.control(branch.host), message, forwardLimits);
+  return null;
 }
 
 /**
@@ -208,10 +302,10 @@ function onStopEndpoint(
  */
 function onResumeEndpoints(
   context: Context<ControlMessage>,
-  { project, computes }: State,
+  { projects: { project }, computes, options }: State,
   message: ResumeEndpoints,
 ): void {
-  const wanted = project.branches.filter(({ running }) => running);
+  const wanted = project.branches.filter(({ running, host }) => running && host === options.host);
   const started = wanted.map(async (branch) => {
     try {
       await computes.start(project, branch);
@@ -233,84 +327,147 @@ async function onStopComputes(
   state: State,
   message: StopComputes,
 ): Promise<void> {
-  await Promise.all(state.project.branches.map((branch) => state.computes.stop(branch)));
+  const { branches } = state.projects.project;
+  await Promise.all(branches.map((branch) => state.computes.stop(branch)));
   context.answer(message, null);
 }
 
-async function onListEndpoints(
-  context: Context<ControlMessage>,
-  state: State,
-  message: ListEndpoints,
-): Promise<void> {
-  const described = state.project.branches
-    .filter(({ port }) => port !== null)
-    .map(async (branch): Promise<EndpointDescription> => {
-      return { branch: branch.name, ...(await state.computes.describe(branch)) };
-    });
-  context.answer(message, await Promise.all(described));
+async function listEndpoints(state: State): Promise<readonly EndpointDescription[]> {
+  const { branches } = await state.projects.refresh();
+  const served = branches.filter(({ host }) => host !== null);
+  return Promise.all(served.map((branch) => describeWhereItIs(state, branch)));
 }
 
-function onVerifyBranch(
-  context: Context<ControlMessage>,
+async function describeWhereItIs(state: State, branch: Branch): Promise<EndpointDescription> {
+  const host = branch.host!;
+  if (host === state.options.host) return describeHere(state, branch);
+  return state.others.describeEndpoint(branch, host);
+}
+
+async function describeEndpoint(
   state: State,
+  message: DescribeEndpoint,
+): Promise<EndpointDescription> {
+  return describeHere(state, findBranch(await state.projects.refresh(), message.branch));
+}
+
+async function describeHere(
+  { computes, options }: State,
+  branch: Branch,
+): Promise<EndpointDescription> {
+  return { branch: branch.name, host: options.host, ...(await computes.describe(branch)) };
+}
+
+async function verifyBranch(
+  context: Context<ControlMessage>,
+  { projects, computes, others, options }: State,
   message: VerifyBranch,
-): void {
-  const branch = findBranch(state.project, message.branch);
-  ensure(branch.running, 'endpoint_stopped', { branch: branch.name });
-  answerLater(context, message, state.computes.verify(branch));
+): Promise<ResultOf<VerifyBranch>> {
+  const branch = findBranch(await projects.refresh(), message.branch);
+  ensure(branch.running && branch.host !== null, 'endpoint_stopped', { branch: branch.name });
+  if (branch.host === options.host) return computes.verify(branch);
+  return context.ask(others.control(branch.host), message, forwardLimits);
 }
 
-/** Where a branch asked for at `at` can be cut, and from which timeline of the ancestry. */
+async function onProjectChanged(context: Context<ControlMessage>, state: State): Promise<void> {
+  try {
+    await state.projects.refresh();
+    await keepUp(context, state);
+  } catch (error) {
+    const { message: reason } = asFailure(error);
+    context.log('error', 'control: this host does not keep up with the project', { reason });
+  }
+}
+
+/** One at a time: makes this host keep what the project says. */
+function keepUp(context: Context<ControlMessage>, state: State): Promise<void> {
+  const next = state.keepingUp.then(() => keepUpNow(context, state));
+  state.keepingUp = next.catch(() => undefined); // whoever asked for it hears of it
+  return next;
+}
+
+async function keepUpNow(context: Context<ControlMessage>, state: State): Promise<void> {
+  const { projects, timelines, computes, options } = state;
+  const { host } = options;
+  for (const { timeline, hosts } of projects.project.deleted) {
+    if (!hosts.includes(host)) continue;
+    await computes.forget(timeline);
+    await timelines.remove(timeline);
+    await projects.change((now) => clearedAway(now, timeline, host));
+  }
+  for (const branch of projects.project.branches) {
+    if (hostsOf(branch).includes(host)) await keepBranch(state, branch);
+    if (branch.host !== host) void stopElsewhere(context, state, branch);
+  }
+}
+
+/** A member that makes its acceptor late is first no longer pending: so it makes one only once. */
+async function keepBranch({ projects, timelines, options }: State, branch: Branch): Promise<void> {
+  const id = memberOn(branch.configuration, options.host);
+  if (id === null || !branch.pending.includes(id)) {
+    await timelines.start(projects.project, branch);
+    return;
+  }
+  await projects.change((now) => {
+    const pending = branchOf(now, branch.timeline)?.pending ?? [];
+    return changeBranch(now, branch.name, { pending: pending.filter((each) => each !== id) });
+  });
+  await timelines.create(projects.project, branch);
+}
+
+/** Its Postgres runs on another host now: ours can never commit again. */
+async function stopElsewhere(
+  context: Context<ControlMessage>,
+  { computes }: State,
+  branch: Branch,
+): Promise<void> {
+  try {
+    await computes.stop(branch);
+  } catch (error) {
+    const { message: reason } = asFailure(error);
+    context.log('warn', 'control: endpoint of another host not stopped in order', { reason });
+  }
+}
+
+/** Where a branch asked for at `at` can be cut, and from which branch of the ancestry. */
 async function branchPoint(
-  state: State,
+  { projects: { project }, timelines }: State,
   parent: Branch,
   at: Lsn | null,
-): Promise<{ readonly timeline: string; readonly point: BranchPoint }> {
-  if (at === null) {
-    return { timeline: parent.timeline, point: await state.timelines.endOfLog(parent.timeline) };
-  }
-  const timeline = owningTimeline(state.project, parent, at);
-  const wal = await state.timelines.storedWal(state.project, timeline);
+): Promise<{ readonly ancestor: Branch; readonly point: BranchPoint }> {
+  if (at === null) return { ancestor: parent, point: await timelines.endOfLog(parent) };
+  const ancestor = owningBranch(project, parent, at);
+  const wal = await timelines.storedWal(project, ancestor);
   ensure(at <= wal.endLsn, 'lsn_in_future', { lsn: formatLsn(at), end: formatLsn(wal.endLsn) });
   const point = await findRecordEnd(wal, at);
-  const history = await state.timelines.describe(timeline);
-  ensure(point.lsn >= history.startLsn, 'lsn_before_history', {
+  const { startLsn } = await timelines.describe(ancestor);
+  ensure(point.lsn >= startLsn, 'lsn_before_history', {
     lsn: formatLsn(at),
-    start: formatLsn(history.startLsn),
+    start: formatLsn(startLsn),
   });
-  return { timeline, point };
+  return { ancestor, point };
 }
 
-/** The timeline that wrote the WAL at `at`: the parent's own, or one it grew from. */
-function owningTimeline(project: Project, parent: Branch, at: Lsn): string {
-  let { timeline, ancestor } = parent;
-  while (ancestor !== null && at <= ancestor.lsn) {
-    timeline = ancestor.timeline;
-    ancestor = project.branches.find((one) => one.timeline === timeline)?.ancestor ?? null;
-  }
-  return timeline;
+/** The branch that wrote the WAL at `at`: the parent itself, or one it grew from. */
+function owningBranch(project: Project, parent: Branch, at: Lsn): Branch {
+  const line = ancestry(project, parent);
+  return line.findLast(({ ancestor }) => ancestor === null || at > ancestor.lsn) ?? line[0]!;
 }
 
-async function describeBranch(state: State, branch: Branch): Promise<BranchDescription> {
-  const { ingestedLsn, halted } = await state.timelines.describe(branch.timeline);
+/** Where nobody who keeps its pages answers, the rest is still known. */
+async function describeBranch({ timelines }: State, branch: Branch): Promise<BranchDescription> {
+  const described = await timelines.describe(branch).catch((error: unknown) => asFailure(error));
+  const unknown = described instanceof Failure;
+  const parentLsn = branch.ancestor?.lsn ?? null;
   return {
     name: branch.name,
     timeline: branch.timeline,
     parent: branch.parent,
-    parentLsn: branch.ancestor?.lsn ?? null,
-    endLsn: ingestedLsn,
+    parentLsn,
+    endLsn: unknown ? (parentLsn ?? lsnZero) : described.ingestedLsn,
     createdAt_ms: branch.createdAt_ms,
-    halted,
+    halted: unknown ? described.message : described.halted,
   };
-}
-
-function save(state: State, project: Project): void {
-  saveProject(state.options, project);
-  state.project = project;
-}
-
-function newTimelineId(context: Context<ControlMessage>): string {
-  return Buffer.from(context.random.bytes(16)).toString('hex');
 }
 
 /** Answers when a child has done its part; control goes on meanwhile. */

@@ -1,12 +1,14 @@
 /**
- * Project: what control knows about its branches and endpoints, as one value. Changes make a new one.
+ * Project: what all hosts know of their branches and endpoints, as one value. Changes make a new one.
  *
- * Kept in `project.json`: `{ "version": 1, "crc": …, "project": { … } }`, the CRC-32C over the
- * project's JSON text.
+ * Kept in the object store as `projects/<name>.json`: `{ "version": 2, "crc": …, "project": { … } }`,
+ * the CRC-32C over the project's JSON text. It is swapped, never overwritten.
  */
 import { crc32c } from '../../base/crc32c.ts';
 import { ensure, Failure } from '../../base/failure.ts';
 import { type Lsn } from '../../base/lsn.ts';
+import { allMembers, type AcceptorId, type Configuration } from '../../consensus/membership.ts';
+import { hostOfMember } from './placement.ts';
 
 export interface Project {
   readonly name: string;
@@ -16,6 +18,8 @@ export interface Project {
   readonly segment_bytes: number;
   /** In order of creation, so that a parent stands before its children. */
   readonly branches: readonly Branch[];
+  /** Deleted branches, while hosts have not cleared away what they keep of them. */
+  readonly deleted: readonly DeletedBranch[];
 }
 
 export interface Branch {
@@ -24,9 +28,20 @@ export interface Branch {
   readonly parent: string | null;
   readonly ancestor: Ancestor | null;
   readonly createdAt_ms: number;
+  /** The acceptors of its WAL. */
+  readonly configuration: Configuration;
+  /**
+   * Members whose host could not be reached when the branch was made. A host takes itself off this list
+   * before it makes its acceptor, so that none is ever made twice and forgets what it promised.
+   */
+  readonly pending: readonly AcceptorId[];
+  /** Hosts that keep its pages. */
+  readonly copies: readonly string[];
+  /** Host its Postgres runs on, or ran last; null until one was started. */
+  readonly host: string | null;
   /** TCP port of its Postgres; null until one was started. */
   readonly port: number | null;
-  /** A host that comes up starts the endpoints that ran when it stopped. */
+  /** A host that comes up starts the endpoints that ran on it when it stopped. */
   readonly running: boolean;
 }
 
@@ -36,7 +51,12 @@ export interface Ancestor {
   readonly lsn: Lsn;
 }
 
-const version = 1;
+export interface DeletedBranch {
+  readonly timeline: string;
+  readonly hosts: readonly string[];
+}
+
+const version = 2;
 const namePattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
 
 export function encodeProject(project: Project): Uint8Array {
@@ -46,8 +66,23 @@ export function encodeProject(project: Project): Uint8Array {
 
 /** Fails with `project_file_damaged` or `project_file_version`. */
 export function decodeProject(bytes: Uint8Array, path: string): Project {
+  return decode(bytes, path, version) as Project; // the checksum holds, so it is what was encoded
+}
+
+/** The first version knew one host, and its quorum of one. */
+export interface OldProject extends Omit<Project, 'branches' | 'deleted'> {
+  readonly branches: readonly Omit<Branch, 'configuration' | 'pending' | 'copies' | 'host'>[];
+}
+
+/** Fails as `decodeProject` does. */
+export function decodeOldProject(bytes: Uint8Array, path: string): OldProject {
+  return decode(bytes, path, 1) as OldProject;
+}
+
+function decode(bytes: Uint8Array, path: string, expected: number): unknown {
   const file = parse(bytes, path);
-  ensure(file.version === version, 'project_file_version', { path, found: String(file.version) });
+  const found = String(file.version);
+  ensure(file.version === expected, 'project_file_version', { path, found, expected });
   ensure(file.crc === checksum(file.project), 'project_file_damaged', { path, reason: 'checksum' });
   return file.project;
 }
@@ -59,9 +94,18 @@ export function findBranch(project: Project, name: string): Branch {
   return branch;
 }
 
+/** The branch that writes a timeline, or null. */
+export function branchOf(project: Project, timeline: string): Branch | null {
+  return project.branches.find((one) => one.timeline === timeline) ?? null;
+}
+
 /** Fails with `branch_name_invalid` or `branch_exists`. */
 export function addBranch(project: Project, branch: Branch): Project {
   checkNewName(project, branch.name);
+  const parent = branch.ancestor?.timeline ?? null;
+  ensure(parent === null || branchOf(project, parent) !== null, 'branch_missing', {
+    branch: branch.parent,
+  });
   return { ...project, branches: [...project.branches, branch] };
 }
 
@@ -74,24 +118,62 @@ export function checkNewName(project: Project, name: string): void {
   ensure(!taken, 'branch_exists', { branch: name });
 }
 
-/** Fails with `branch_missing`, `branch_has_children` or, for the first branch, `branch_is_root`. */
+/**
+ * Fails with `branch_missing`, `branch_in_use`, `branch_has_children` or, for the first branch,
+ * `branch_is_root`.
+ */
 export function removeBranch(project: Project, name: string): Project {
   const branch = findBranch(project, name);
+  ensure(!branch.running, 'branch_in_use', { branch: name });
   ensure(branch.ancestor !== null, 'branch_is_root', { branch: name });
   const child = project.branches.find((one) => one.ancestor?.timeline === branch.timeline);
   ensure(child === undefined, 'branch_has_children', { branch: name, child: child?.name ?? null });
-  return { ...project, branches: project.branches.filter((one) => one !== branch) };
+  const { timeline } = branch;
+  return {
+    ...project,
+    branches: project.branches.filter((one) => one !== branch),
+    deleted: [...project.deleted, { timeline, hosts: hostsOf(branch) }],
+  };
 }
 
+/** Nothing happens when there is no such branch any more. */
 export function changeBranch(project: Project, name: string, change: Partial<Branch>): Project {
   const changed = project.branches.map((one) => (one.name === name ? { ...one, ...change } : one));
   return { ...project, branches: changed };
 }
 
+/** A host has nothing of a deleted timeline any more. */
+export function clearedAway(project: Project, timeline: string, host: string): Project {
+  const deleted = project.deleted
+    .map((one) =>
+      one.timeline === timeline
+        ? { ...one, hosts: one.hosts.filter((each) => each !== host) }
+        : one,
+    )
+    .filter(({ hosts }) => hosts.length > 0);
+  return { ...project, deleted };
+}
+
+/** Every host that keeps something of a branch. */
+export function hostsOf({ configuration, copies }: Branch): readonly string[] {
+  return [...new Set([...allMembers(configuration).map(hostOfMember), ...copies])];
+}
+
+/** A branch and those it grows from, oldest first. */
+export function ancestry(project: Project, branch: Branch): readonly Branch[] {
+  const line: Branch[] = [];
+  for (let next: Branch | null = branch; next !== null;) {
+    line.unshift(next);
+    const { ancestor }: Branch = next;
+    next = ancestor === null ? null : branchOf(project, ancestor.timeline);
+  }
+  return line;
+}
+
 interface ProjectFile {
   readonly version: number;
   readonly crc: number;
-  readonly project: Project;
+  readonly project: unknown;
 }
 
 function parse(bytes: Uint8Array, path: string): ProjectFile {
@@ -102,6 +184,6 @@ function parse(bytes: Uint8Array, path: string): ProjectFile {
   }
 }
 
-function checksum(project: Project): number {
+function checksum(project: unknown): number {
   return crc32c(new TextEncoder().encode(JSON.stringify(project)));
 }

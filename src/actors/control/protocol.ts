@@ -2,15 +2,19 @@
  * What control understands: the branches and endpoints of this host's project. Path: `control/host`.
  */
 import { type Lsn } from '../../base/lsn.ts';
-import { type Ask } from '../../runtime/actor.ts';
+import { type Ask, type Tell } from '../../runtime/actor.ts';
 import { type ComputeSettings, type VerifyReport } from '../compute/protocol.ts';
 import { type TimelineSettings } from '../timeline/protocol.ts';
+import { type Branch } from './project.ts';
 
 /** What the host keeps, and for whom. */
 export interface DescribeHost extends Ask<'describeHost', HostDescription> {
   readonly kind: 'describeHost';
 }
 export interface HostDescription {
+  readonly host: string;
+  /** Where the Postgres of `main` runs, or ran last. */
+  readonly mainHost: string | null;
   readonly project: string;
   readonly postgresMajor: number;
   readonly branches: number;
@@ -48,6 +52,7 @@ export interface DeleteBranch extends Ask<'deleteBranch', null> {
   readonly name: string;
 }
 
+/** Runs it on this host; where it ran before, it ends. */
 export interface StartEndpoint extends Ask<'startEndpoint', StartedEndpoint> {
   readonly branch: string;
 }
@@ -66,6 +71,8 @@ export interface ListEndpoints extends Ask<'listEndpoints', readonly EndpointDes
 }
 export interface EndpointDescription {
   readonly branch: string;
+  /** Where it runs, or ran last. */
+  readonly host: string;
   readonly state: string;
   readonly connectionString: string | null;
   readonly pid: number | null;
@@ -73,15 +80,41 @@ export interface EndpointDescription {
   readonly lastFailure: string | null;
 }
 
+/** As this host sees it. */
+export interface DescribeEndpoint extends Ask<'describeEndpoint', EndpointDescription> {
+  readonly branch: string;
+}
+
 /** Rebuilds every block from storage and compares. The endpoint must run: `endpoint_stopped`. */
 export interface VerifyBranch extends Ask<'verifyBranch', VerifyReport> {
   readonly branch: string;
+}
+
+/** Makes what this host is to keep of a branch not yet in the project. Repeated, it changes nothing. */
+export interface AdoptBranch extends Ask<'adoptBranch', null> {
+  readonly branch: Branch;
+}
+/** A branch that was adopted did not come to be. */
+export interface DropBranch extends Tell<'dropBranch'> {
+  readonly timeline: string;
+}
+/** Another host has changed the project. */
+export interface ProjectChanged extends Tell<'projectChanged'> {
+  readonly kind: 'projectChanged';
 }
 
 /** What control is started with. */
 export interface ControlOptions {
   /** The host's folder. */
   readonly directory: string;
+  /** This host's name. */
+  readonly host: string;
+  /** All hosts of the cluster, this one included; their order is the same everywhere. */
+  readonly hosts: readonly string[];
+  /** Folder of the object store. */
+  readonly objectStore: string;
+  /** Hosts that keep the pages of a new branch. */
+  readonly pageCopies: number;
   /** Major, and size of a WAL segment, of a project made now; one that exists keeps its own. */
   readonly major: number;
   readonly segment_bytes: number;
@@ -94,7 +127,7 @@ export interface ControlOptions {
   readonly timeline: TimelineSettings;
 }
 
-/** Starts every endpoint that ran when the host went down. Answers when each runs or has failed. */
+/** Starts every endpoint that ran on this host when it went down. Answers when each runs or has failed. */
 export interface ResumeEndpoints extends Ask<'resumeEndpoints', null> {
   readonly kind: 'resumeEndpoints';
 }
@@ -105,6 +138,10 @@ export interface StopComputes extends Ask<'stopComputes', null> {
 }
 
 export type ControlMessage =
+  | AdoptBranch
+  | DescribeEndpoint
+  | DropBranch
+  | ProjectChanged
   | ResumeEndpoints
   | StopComputes
   | DescribeHost

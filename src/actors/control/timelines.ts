@@ -1,33 +1,50 @@
 /**
- * Timelines: the actors of every branch's storage, started in order of ancestry: an acceptor on the
- * `wal` thread, a timeline and its wal-receiver on the `storage` thread.
+ * Timelines: the actors of every branch's storage on this host, started in order of ancestry: an acceptor
+ * on the `wal` thread if it is a member, a timeline and its wal-receiver on the `storage` thread if it keeps
+ * a copy of the pages. And the way to those of other hosts.
  */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Lsn } from '../../base/lsn.ts';
+import { ensure } from '../../base/failure.ts';
+import { lsn, maxLsn, type Lsn } from '../../base/lsn.ts';
+import { allMembers } from '../../consensus/membership.ts';
+import { type ObjectStore } from '../../io/object-store.ts';
 import { walPageStart } from '../../postgres/wal-page.ts';
 import { type ActorRef, type Context } from '../../runtime/actor.ts';
-import { type AcceptorMessage, type AcceptorOptions } from '../acceptor/protocol.ts';
+import { pathOn } from '../../runtime/peers/peer-path.ts';
+import {
+  type AcceptorDescription,
+  type AcceptorMessage,
+  type AcceptorOptions,
+} from '../acceptor/protocol.ts';
+import { type ProposerMessage } from '../proposer/protocol.ts';
 import { type WalReceiverOptions } from '../wal-receiver/protocol.ts';
-import { type TimelineOptions, type TimelineImport } from '../timeline/protocol.ts';
 import {
   type BranchPoint,
   type TimelineDescription,
+  type TimelineImport,
   type TimelineMessage,
+  type TimelineOptions,
 } from '../timeline/protocol.ts';
+import { fetchBirth, fetchFiles, publishBirth, publishFiles, type Birth } from './birth.ts';
 import { type StoredWal } from './branch-point.ts';
+import { firstOf } from './first-of.ts';
 import { type ImportedDirectory } from './imported-directory.ts';
-import { type Branch, type Project } from './project.ts';
+import { hostOfMember, memberOn } from './placement.ts';
+import { type Branch } from './project.ts';
 import { type ControlMessage, type ControlOptions } from './protocol.ts';
 
-/** How a timeline begins: the log's first bytes, and the state they follow on. */
-interface Birth {
-  /** From the start of the first page up to where the log begins. */
-  readonly head: Uint8Array;
-  readonly from: TimelineImport;
+/** What all timelines of a project share. */
+export interface Cluster {
+  readonly major: number;
+  readonly systemId: string;
+  readonly segment_bytes: number;
 }
 
 const limits = { timeout_ms: 60_000 };
+/** Longer than a host that lives takes to say where it stands; another one may know as well. */
+const quickly = { timeout_ms: 2_000 };
+const roles = ['wal-receiver', 'timeline', 'acceptor'] as const;
 
 /**
  * Numbers given out, by every control of this process: the page cache outlives a control that
@@ -38,107 +55,216 @@ let timelinesNumbered = 0;
 export class Timelines {
   readonly #context: Context<ControlMessage>;
   readonly #options: ControlOptions;
+  readonly #store: ObjectStore;
+  /** Timelines whose actors run here. */
+  readonly #started = new Map<string, { readonly acceptor: boolean; readonly copy: boolean }>();
 
-  constructor(context: Context<ControlMessage>, options: ControlOptions) {
+  constructor(context: Context<ControlMessage>, options: ControlOptions, store: ObjectStore) {
     this.#context = context;
     this.#options = options;
+    this.#store = store;
+  }
+
+  get started(): readonly string[] {
+    return [...this.#started.keys()];
   }
 
   /** Makes the first timeline out of a data directory that `initdb` left. */
-  createRoot(project: Project, branch: Branch, made: ImportedDirectory): Promise<void> {
+  async createRoot(cluster: Cluster, branch: Branch, made: ImportedDirectory): Promise<void> {
     const { startLsn, lastRecordStart, head, path } = made;
-    return this.start(project, branch, { head, from: { path, startLsn, lastRecordStart } });
+    const birth = { startLsn, lastRecordStart, head };
+    await publishBirth(this.#store, branch.timeline, birth);
+    await this.#startAcceptor(cluster, branch, birth);
+    await this.#startCopy(cluster, branch, { path, startLsn, lastRecordStart });
+    await publishFiles(this.#store, branch.timeline, this.#folder(branch));
   }
 
   /**
-   * Makes a branch's timeline: one small folder, whatever the size of what it grows from. Its log begins
-   * with its ancestor's bytes, from the start of the page the point is in.
+   * Keeps what a branch begins with: its log's first bytes are its ancestor's, from the start of the page the
+   * point is in. One small object, whatever the size of what it grows from.
    */
-  async createBranch(project: Project, branch: Branch, point: BranchPoint): Promise<void> {
+  async publishBranch(ancestor: Branch, timeline: string, point: BranchPoint): Promise<void> {
     const { lsn: startLsn, lastRecordStart } = point;
     const from = walPageStart(startLsn);
-    const ancestor = this.#acceptor(branch.ancestor!.timeline);
     const copy = { kind: 'copyWal', from, size: startLsn - from } as const;
-    const { bytes: head } = await this.#context.ask(ancestor, copy, limits);
-    await this.start(project, branch, { head, from: { path: null, startLsn, lastRecordStart } });
+    const { bytes: head } = await this.#askAcceptors(ancestor, (acceptor) =>
+      this.#context.ask(acceptor, copy, limits),
+    );
+    await publishBirth(this.#store, timeline, { startLsn, lastRecordStart, head });
   }
 
-  /** Starts the actors of a timeline; its ancestor's run already. `birth` is null for one that exists. */
-  async start(project: Project, branch: Branch, birth: Birth | null): Promise<void> {
-    const { timeline: name } = branch;
-    const directory = this.#folder(branch);
-    const acceptor: AcceptorOptions = { acceptor: 'host', timeline: name, directory };
-    await this.#spawn('acceptor', name, acceptor, 'wal');
-    if (birth !== null) await this.#beginLog(project, branch, birth);
-    const options: TimelineOptions = {
-      id: name,
-      number: (timelinesNumbered += 1),
-      folder: directory,
-      major: project.major,
-      systemId: project.systemId,
-      segmentSize: project.segment_bytes,
-      ancestor: branch.ancestor,
-      import: birth?.from ?? null,
-      ...this.#options.timeline,
-    };
-    await this.#spawn('timeline', name, options, 'storage');
-    const receiver: WalReceiverOptions = {
-      acceptorPath: `acceptor/${name}`,
-      timelinePath: `timeline/${name}`,
-      chunkBytesMax: 1_048_576,
-      gather_ms: 2,
-      reader: 'host',
-      wait_ms: 60_000,
-      answerTimeout_ms: 60_000,
-      retry_ms: 100,
-    };
-    await this.#spawn('wal-receiver', name, receiver, 'storage');
+  /** Makes what this host is to keep of a branch that nobody has heard of yet. */
+  async create(cluster: Cluster, branch: Branch): Promise<void> {
+    const birth = await fetchBirth(this.#store, branch.timeline);
+    await this.#startAcceptor(cluster, branch, birth);
+    await this.#ensureCopy(cluster, branch);
   }
 
-  /** Stops a timeline's actors and deletes what they kept. */
-  async remove(branch: Branch): Promise<void> {
-    for (const role of ['wal-receiver', 'timeline', 'acceptor']) {
-      await this.#context.stop(this.#context.ref(`${role}/${branch.timeline}`));
-    }
-    rmSync(this.#folder(branch), { recursive: true, force: true });
+  /** Starts what this host keeps of a branch; its ancestor's actors run already. */
+  async start(cluster: Cluster, branch: Branch): Promise<void> {
+    await this.#startAcceptor(cluster, branch, null);
+    await this.#ensureCopy(cluster, branch);
   }
 
-  describe(timeline: string): Promise<TimelineDescription> {
-    return this.#context.ask(this.#timeline(timeline), { kind: 'describeTimeline' }, limits);
+  /** Stops a timeline's actors here and deletes what they kept. */
+  async remove(timeline: string): Promise<void> {
+    this.#started.delete(timeline);
+    for (const role of roles) await this.#context.stop(this.#context.ref(`${role}/${timeline}`));
+    rmSync(this.#folderOf(timeline), { recursive: true, force: true });
+  }
+
+  /** As a host says that keeps its pages: this one if it does. */
+  describe(branch: Branch): Promise<TimelineDescription> {
+    return this.#askCopies(branch, (timeline) =>
+      this.#context.ask(timeline, { kind: 'describeTimeline' }, quickly),
+    );
   }
 
   /** The end of everything committed when this was asked. */
-  async endOfLog(timeline: string): Promise<BranchPoint> {
-    const acceptor = this.#acceptor(timeline);
-    const { commitLsn } = await this.#context.ask(acceptor, { kind: 'describeAcceptor' }, limits);
-    const wait = { kind: 'waitForLsn', at: commitLsn, ...limits } as const;
-    await this.#context.ask(this.#timeline(timeline), wait, limits);
-    const { ingestedLsn, lastRecordStart } = await this.describe(timeline);
-    return { lsn: ingestedLsn, lastRecordStart };
+  async endOfLog(branch: Branch): Promise<BranchPoint> {
+    const at = await this.#committed(branch);
+    return this.#askCopies(branch, async (timeline) => {
+      await this.#context.ask(timeline, { kind: 'waitForLsn', at, ...limits }, limits);
+      const described = await this.#context.ask(timeline, { kind: 'describeTimeline' }, limits);
+      return { lsn: described.ingestedLsn, lastRecordStart: described.lastRecordStart };
+    });
   }
 
-  /** The WAL a timeline's acceptor keeps, for looking up record ends. */
-  async storedWal(project: Project, timeline: string): Promise<StoredWal> {
-    const acceptor = this.#acceptor(timeline);
-    const described = await this.#context.ask(acceptor, { kind: 'describeAcceptor' }, limits);
+  /** The WAL a timeline's acceptors keep, for looking up record ends. */
+  async storedWal(cluster: Cluster, branch: Branch): Promise<StoredWal> {
+    const described = await this.#askAcceptors(branch, (acceptor) =>
+      this.#context.ask(acceptor, { kind: 'describeAcceptor' }, quickly),
+    );
     return {
-      major: project.major,
-      segmentSize: project.segment_bytes,
+      major: cluster.major,
+      segmentSize: cluster.segment_bytes,
       firstLsn: described.firstLsn,
-      endLsn: described.commitLsn,
+      endLsn: maxLsn(described.commitLsn, await this.#committed(branch)),
       read: async (from: Lsn, size: number) => {
-        const copied = this.#context.ask(acceptor, { kind: 'copyWal', from, size }, limits);
-        return (await copied).bytes;
+        const copy = { kind: 'copyWal', from, size } as const;
+        const copied = await this.#askAcceptors(branch, (acceptor) =>
+          this.#context.ask(acceptor, copy, limits),
+        );
+        return copied.bytes;
       },
     };
   }
 
-  async #beginLog(project: Project, branch: Branch, { head, from }: Birth): Promise<void> {
-    const { startLsn, lastRecordStart } = from;
-    const { major, systemId, segment_bytes: segmentSize } = project;
-    const log = { startLsn, lastRecordStart, major, systemId, segmentSize, head };
-    const acceptor = this.#acceptor(branch.timeline);
-    await this.#context.ask(acceptor, { kind: 'createTimeline', ...log }, limits);
+  /**
+   * What a proposer said is committed. One that runs knows; without it, what any majority has on disk
+   * is at least all that was ever acknowledged, and is waited for by whoever reads it.
+   */
+  async #committed(branch: Branch): Promise<Lsn> {
+    const { host, timeline, running } = branch;
+    const known = allMembers(branch.configuration).map((id) => this.#describeMember(branch, id));
+    const described = (await Promise.all(known)).filter((one) => one !== null);
+    ensure(described.length > 0, 'quorum_unreachable', { timeline });
+    const commits = described.map(({ commitLsn }) => commitLsn);
+    if (host !== null && running)
+      commits.push(await this.#committedBy(host, timeline, commits[0]!));
+    return lsn(Math.max(...commits));
+  }
+
+  // four parameters would be one too many: `fallback` is what is known anyway
+  async #committedBy(host: string, timeline: string, fallback: Lsn): Promise<Lsn> {
+    const path = pathOn(host, this.#options.host, `proposer/${timeline}`);
+    const proposer = this.#context.ref<ProposerMessage>(path);
+    try {
+      return (await this.#context.ask(proposer, { kind: 'describeProposer' }, quickly)).commitLsn;
+    } catch {
+      return fallback; // it is between two runs, or gone: then nobody hears of a commit from it either
+    }
+  }
+
+  async #describeMember(branch: Branch, id: string): Promise<AcceptorDescription | null> {
+    const acceptor = this.#context.ref<AcceptorMessage>(this.#acceptorPath(branch, id));
+    try {
+      return await this.#context.ask(acceptor, { kind: 'describeAcceptor' }, quickly);
+    } catch {
+      return null; // whoever asks needs one of them
+    }
+  }
+
+  async #startAcceptor(cluster: Cluster, branch: Branch, birth: Birth | null): Promise<void> {
+    const { timeline } = branch;
+    const id = memberOn(branch.configuration, this.#options.host);
+    if (id === null || this.#started.get(timeline)?.acceptor === true) return;
+    const options: AcceptorOptions = { acceptor: id, timeline, directory: this.#folder(branch) };
+    await this.#spawn('acceptor', timeline, options, 'wal');
+    this.#started.set(timeline, { acceptor: true, copy: false });
+    if (birth === null) return;
+    const { major, systemId, segment_bytes: segmentSize } = cluster;
+    const create = { kind: 'createTimeline', ...birth, major, systemId, segmentSize } as const;
+    const acceptor = this.#context.ref<AcceptorMessage>(`acceptor/${timeline}`);
+    await this.#context.ask(acceptor, create, limits);
+  }
+
+  /** A host that keeps a copy for the first time begins where the timeline began. */
+  async #ensureCopy(cluster: Cluster, branch: Branch): Promise<void> {
+    const { timeline, copies, ancestor } = branch;
+    const { host } = this.#options;
+    if (!copies.includes(host) || this.#started.get(timeline)?.copy === true) return;
+    const folder = this.#folder(branch);
+    const exists = existsSync(join(folder, 'manifest.json'));
+    if (!exists && ancestor === null) await fetchFiles(this.#store, timeline, folder);
+    const birth = exists || ancestor === null ? null : await fetchBirth(this.#store, timeline);
+    await this.#startCopy(cluster, branch, birth === null ? null : { path: null, ...birth });
+  }
+
+  async #startCopy(cluster: Cluster, branch: Branch, from: TimelineImport | null): Promise<void> {
+    const { timeline: name } = branch;
+    const options: TimelineOptions = {
+      id: name,
+      number: (timelinesNumbered += 1),
+      folder: this.#folder(branch),
+      major: cluster.major,
+      systemId: cluster.systemId,
+      segmentSize: cluster.segment_bytes,
+      ancestor: branch.ancestor,
+      import: from,
+      ...this.#options.timeline,
+    };
+    await this.#spawn('timeline', name, options, 'storage');
+    const receiver: WalReceiverOptions = {
+      acceptorPaths: this.#acceptorPaths(branch),
+      timelinePath: `timeline/${name}`,
+      reader: `wal-receiver on ${this.#options.host}`,
+      chunkBytesMax: 1_048_576,
+      gather_ms: 2,
+      wait_ms: 10_000,
+      answerTimeout_ms: 60_000,
+      retry_ms: 100,
+    };
+    await this.#spawn('wal-receiver', name, receiver, 'storage');
+    const acceptor = this.#started.get(name)?.acceptor ?? false;
+    this.#started.set(name, { acceptor, copy: true });
+  }
+
+  /** Asks this host's acceptor, or the others one after the other until one answers. */
+  #askAcceptors<T>(
+    branch: Branch,
+    ask: (acceptor: ActorRef<AcceptorMessage>) => Promise<T>,
+  ): Promise<T> {
+    return firstOf(this.#acceptorPaths(branch), (path) => ask(this.#context.ref(path)));
+  }
+
+  #askCopies<T>(
+    branch: Branch,
+    ask: (timeline: ActorRef<TimelineMessage>) => Promise<T>,
+  ): Promise<T> {
+    const { host: self } = this.#options;
+    const paths = branch.copies.map((host) => pathOn(host, self, `timeline/${branch.timeline}`));
+    return firstOf(localFirst(paths), (path) => ask(this.#context.ref(path)));
+  }
+
+  #acceptorPaths(branch: Branch): readonly string[] {
+    const { members, newMembers } = branch.configuration;
+    const ids = newMembers ?? members;
+    return localFirst(ids.map((id) => this.#acceptorPath(branch, id)));
+  }
+
+  #acceptorPath({ timeline }: Branch, id: string): string {
+    return pathOn(hostOfMember(id), this.#options.host, `acceptor/${timeline}`);
   }
 
   // four parameters: the fields of a ChildSpec
@@ -146,15 +272,15 @@ export class Timelines {
     await this.#context.spawn({ behavior, name, options, thread });
   }
 
-  #folder(branch: Branch): string {
-    return join(this.#options.directory, 'timelines', branch.timeline);
+  #folder({ timeline }: Branch): string {
+    return this.#folderOf(timeline);
   }
 
-  #acceptor(timeline: string): ActorRef<AcceptorMessage> {
-    return this.#context.ref(`acceptor/${timeline}`);
+  #folderOf(timeline: string): string {
+    return join(this.#options.directory, 'timelines', timeline);
   }
+}
 
-  #timeline(timeline: string): ActorRef<TimelineMessage> {
-    return this.#context.ref(`timeline/${timeline}`);
-  }
+function localFirst(paths: readonly string[]): readonly string[] {
+  return [...paths].sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
 }

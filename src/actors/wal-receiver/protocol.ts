@@ -8,7 +8,8 @@ import { type Lsn } from '../../base/lsn.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
 
 export interface WalReceiverOptions {
-  readonly acceptorPath: string;
+  /** Where it reads: the first that answers, the next when one fails or has nothing new for long. */
+  readonly acceptorPaths: readonly string[];
   readonly timelinePath: string;
   readonly chunkBytesMax: number;
   /**

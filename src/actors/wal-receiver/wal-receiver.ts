@@ -28,7 +28,9 @@ import {
 
 interface Receiver {
   readonly options: WalReceiverOptions;
-  readonly acceptor: ActorRef<AcceptorMessage>;
+  readonly acceptors: readonly ActorRef<AcceptorMessage>[];
+  /** The one it reads from. */
+  reads: number;
   readonly timeline: ActorRef<TimelineMessage>;
   /** Numbers beginnings: what an earlier one still has under way is void. */
   attempt: number;
@@ -66,7 +68,8 @@ function start(context: ReceiverContext, options: WalReceiverOptions): Receiver 
   context.after(0, { kind: 'resumeDue', attempt: 0 });
   return {
     options,
-    acceptor: context.ref(options.acceptorPath),
+    acceptors: options.acceptorPaths.map((path) => context.ref(path)),
+    reads: 0,
     timeline: context.ref(options.timelinePath),
     attempt: 0,
     reading: false,
@@ -168,6 +171,7 @@ function onTransferFailed(
     context.log('warn', 'WAL does not reach the timeline', { failure: failure.message });
   receiver.trouble = failure.message;
   receiver.attempt += 1;
+  turn(receiver);
   const pause_ms = failure.kind === 'corrupt' ? corruptPause_ms : receiver.options.retry_ms;
   context.after(pause_ms, { kind: 'resumeDue', attempt: receiver.attempt });
 }
@@ -204,19 +208,23 @@ function read(context: ReceiverContext, receiver: Receiver): void {
   });
 }
 
-async function readChunk(
-  context: ReceiverContext,
-  { acceptor, options, receivedLsn: from, commitLsn }: Receiver,
-): Promise<ReadWalResult> {
+async function readChunk(context: ReceiverContext, receiver: Receiver): Promise<ReadWalResult> {
+  const { acceptors, reads, options, receivedLsn: from, commitLsn } = receiver;
   const { chunkBytesMax: bytesMax, reader, wait_ms } = options;
   const ask = { kind: 'readWal', from, bytesMax, reader, term: null } as const;
   try {
-    return await context.ask(acceptor, ask, { timeout_ms: wait_ms });
+    return await context.ask(acceptors[reads]!, ask, { timeout_ms: wait_ms });
   } catch (error) {
     const nothingCame = error instanceof Failure && error.code === 'ask_timed_out';
+    if (nothingCame) turn(receiver); // it may be cut off from the proposer
     if (nothingCame) return { begin: from, bytes: new Uint8Array(0), commitLsn };
     throw error;
   }
+}
+
+/** To the next acceptor: what is committed, any of them has or will have. */
+function turn(receiver: Receiver): void {
+  receiver.reads = (receiver.reads + 1) % receiver.acceptors.length;
 }
 
 function ingest(context: ReceiverContext, receiver: Receiver, chunk: ChunkRead): void {

@@ -40,7 +40,7 @@ export class PeerLink {
     this.#index = index;
   }
 
-  /** False for a tell that is dropped. Fails for an ask that cannot be sent: `peer_unreachable`, `ring_full`. */
+  /** False for a tell that is dropped. For an ask, fails with `peer_unreachable` or `ring_full`. */
   send(frame: Frame, waits: { readonly settled: boolean } | null): boolean {
     const bytes = packFrame(this.#addressed(frame));
     const fits = this.#unsent_bytes + bytes.length <= unsentMax_bytes;

@@ -4,7 +4,7 @@
 import { assert } from '../../base/assert.ts';
 
 /** A host's name: what fits a path, a file name and a key of the object store. */
-export const hostNamePattern = /^[a-z0-9][a-z0-9-]{0,30}$/;
+const hostNamePattern = /^[a-z0-9][a-z0-9-]{0,30}$/;
 
 /** The path of an actor of `host`, as this host, `self`, addresses it. */
 export function pathOn(host: string, self: string, path: string): string {

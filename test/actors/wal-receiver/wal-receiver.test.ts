@@ -117,7 +117,7 @@ async function spawnReceiver({ runtime }: QuorumHost, acceptor: TestAcceptor): P
     thread: null,
   });
   const options: WalReceiverOptions = {
-    acceptorPath: acceptor.path,
+    acceptorPaths: [acceptor.path],
     timelinePath: 'timeline/t',
     chunkBytesMax: 20_000,
     gather_ms: 1_000,
