@@ -52,7 +52,7 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/io/**', 'src/runtime/**', 'src/main.ts', 'src/host.ts'],
+    ignores: ['src/io/**', 'src/runtime/**', 'src/main.ts', 'src/host.ts', 'src/dev-cluster.ts'],
     rules: {
       'no-restricted-globals': ['error', ...impureGlobals],
       'no-restricted-syntax': ['error', ...noDefaultExport, ...impure],

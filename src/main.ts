@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { Failure } from './base/failure.ts';
 import { defaultConfig, readConfig } from './config.ts';
+import { runDevCluster } from './dev-cluster.ts';
 import { runHost } from './host.ts';
 import { askHost, type HostRequest } from './io/host-client.ts';
 
@@ -13,15 +14,34 @@ interface CommonOptions {
   readonly json?: true;
 }
 
+interface UpOptions extends CommonOptions {
+  readonly config?: string;
+  readonly host?: string;
+}
+
 const program = new Command('stemma')
   .description('Serverless storage for stock, unmodified Postgres.')
   .exitOverride();
 
 withCommon(program.command('up').description('run a host in the foreground'))
   .option('--config <file>', 'settings in TOML')
-  .action(async (options: CommonOptions & { readonly config?: string }) => {
-    const config = options.config === undefined ? defaultConfig : readConfig(options.config);
+  .option('--host <name>', 'name of this host, when the settings are those of several')
+  .action(async (options: UpOptions) => {
+    const settings = options.config === undefined ? defaultConfig : readConfig(options.config);
+    const config = { ...settings, host_name: options.host ?? settings.host_name };
     await runHost({ config, directory: resolve(options.data), json: options.json === true });
+  });
+
+const dev = program.command('dev').description('for trials and tests');
+withCommon(dev.command('cluster').description('run several hosts on this machine'))
+  .option('--hosts <count>', 'how many, when there is no cluster yet', '3')
+  .action(async (options: CommonOptions & { readonly hosts: string }) => {
+    const { data, hosts, json } = options;
+    await runDevCluster({
+      directory: resolve(data),
+      hosts: Number(hosts),
+      json: json === true,
+    });
   });
 
 const branch = program.command('branch').description('branches of the project');
@@ -77,8 +97,13 @@ withCommon(endpoint.command('list').description('all endpoints')).action(
   async (options: CommonOptions) => {
     const path = '/v1/endpoints';
     const endpoints = (await ask(options, { method: 'GET', path, body: null })) as Endpoint[];
-    const rows = endpoints.map((one) => [one.branch, one.state, one.connectionString ?? '-']);
-    print(options, endpoints, table(['branch', 'state', 'connection string'], rows));
+    const rows = endpoints.map((one) => [
+      one.branch,
+      one.host,
+      one.state,
+      one.connectionString ?? '-',
+    ]);
+    print(options, endpoints, table(['branch', 'host', 'state', 'connection string'], rows));
   },
 );
 
@@ -108,6 +133,7 @@ interface StartedEndpoint {
 }
 interface Endpoint {
   readonly branch: string;
+  readonly host: string;
   readonly state: string;
   readonly connectionString: string | null;
 }

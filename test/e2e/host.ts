@@ -16,7 +16,7 @@ import { clearFolder } from './leftovers.ts';
 
 export interface TestHostOptions {
   /** Settings beside the ports, which are free ones. */
-  readonly settings: Readonly<Record<string, number | string>>;
+  readonly settings: Readonly<Record<string, number | string | readonly string[]>>;
   /** The data directory; null makes one below a new temporary folder. */
   readonly directory: string | null;
   /** The program, where it is not the command line's: it is given the same arguments, and a channel. */
@@ -31,11 +31,13 @@ export interface CommandResult {
 
 interface Ready {
   readonly api: string;
-  readonly connectionString: string;
+  /** null on a host that does not serve `main`. */
+  readonly connectionString: string | null;
 }
 
 export interface Endpoint {
   readonly branch: string;
+  readonly host: string;
   readonly state: string;
   readonly connectionString: string | null;
   readonly pid: number | null;
@@ -103,9 +105,9 @@ export class TestHost {
     return this.#ready!.api;
   }
 
-  /** Of `main`. */
+  /** Of `main`, which runs here. */
   get connectionString(): string {
-    return this.#ready!.connectionString;
+    return this.#ready!.connectionString!;
   }
 
   /** Starts the host; resolves once it serves and fails, with what it printed, when it ends instead. */
@@ -231,7 +233,7 @@ function collect(child: ChildProcess): Promise<CommandResult> {
   });
 }
 
-function toml(value: number | string): string {
+function toml(value: number | string | readonly string[]): string {
   return typeof value === 'number' ? String(value) : JSON.stringify(value);
 }
 

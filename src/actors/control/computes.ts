@@ -32,11 +32,11 @@ export class Computes {
     this.#options = options;
   }
 
-  /** The branch's port; the first time, a free one that no other branch has. */
+  /** The branch's port; on a new host, if it is taken there, and the first time, one that no branch has. */
   async portFor(project: Project, name: string): Promise<number> {
-    const { port } = findBranch(project, name);
-    if (port !== null) return port;
-    const { address, firstPort } = this.#options;
+    const { port, host } = findBranch(project, name);
+    const { address, firstPort, host: self } = this.#options;
+    if (port !== null && (host === self || (await isPortFree(address, port)))) return port;
     if (firstPort === 0) return takeFreePort(address);
     const taken = new Set(project.branches.map((branch) => branch.port));
     for (let candidate = firstPort; ; candidate += 1) {
