@@ -1,24 +1,12 @@
 /**
- * What does a commit of a single row cost? Beside a local Postgres that waits for one
- * `pg_receivewal --synchronous`: what stock Postgres offers for a second copy.
+ * What does a commit of a single row cost on a host of its own? Beside a local Postgres that waits for
+ * one `pg_receivewal --synchronous`: what stock Postgres offers for a second copy.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { defaultConfig } from '../src/config.ts';
 import { figure, median, type Figure, type Report, type Size } from './harness.ts';
 import { HostProcess } from './host-process.ts';
-import { driverFor, isInstalled, prepareLoad, runLoad } from './load.ts';
-import { LocalPostgres } from './local-postgres.ts';
-import { inPlace, type Place } from './place.ts';
-import { sql, type Server } from './server.ts';
-
-const receiver = '/usr/lib/postgresql/15/bin/pg_receivewal';
-/** It follows no server newer than itself. */
-const receiverMajor = 15;
-const standby = 'receiver';
-const poll_ms = 50;
+import { driverFor, prepareLoad, runLoad } from './load.ts';
+import { inPlace } from './place.ts';
+import { receiverMajor, startReceivedPostgres } from './received-postgres.ts';
 
 export function measureCommit(size: Size): Promise<Report> {
   const { seconds, rounds } =
@@ -27,7 +15,8 @@ export function measureCommit(size: Size): Promise<Report> {
     const host = new HostProcess(place, {});
     const ours = await host.start();
     await prepareLoad(ours, 1);
-    const theirs = size === 'full' && isInstalled(receiver) ? await startPeer(place) : null;
+    const theirs = size === 'full' ? await startReceivedPostgres(place, 1) : null;
+    if (theirs !== null) await prepareLoad(theirs, 1);
     const figures: Figure[] = [];
     for (const clients of [1, 8]) {
       const load = { script: 'commit', clients, seconds, scale: 1 } as const;
@@ -48,26 +37,4 @@ export function measureCommit(size: Size): Promise<Report> {
       figures,
     };
   });
-}
-
-/** A server whose commits are on two disks: its own and the receiver's. */
-async function startPeer(place: Place): Promise<Server> {
-  const waiting = { synchronous_standby_names: standby };
-  const local = await LocalPostgres.create(place, defaultConfig, waiting, receiverMajor);
-  const server = await local.start();
-  const folder = join(place.folder, 'received');
-  mkdirSync(folder);
-  const where = `host=${server.host} port=${server.port} user=postgres application_name=${standby}`;
-  const child = spawn(receiver, ['--synchronous', '-D', folder, '-d', where], { stdio: 'ignore' });
-  place.later(async () => {
-    child.kill('SIGINT');
-    if (child.exitCode === null) await once(child, 'exit');
-  });
-  const connected = 'select count(*) from pg_stat_replication where sync_state = $$sync$$';
-  while ((await sql(server, connected))[0]![0] !== '1') {
-    if (child.exitCode !== null) throw new Error('pg_receivewal ended');
-    await new Promise((resolve) => setTimeout(resolve, poll_ms));
-  }
-  await prepareLoad(server, 1);
-  return server;
 }

@@ -33,10 +33,10 @@ export class HostProcess {
   readonly #config: string;
   #child: ChildProcess | null = null;
 
-  /** `directory` is kept from one start to the next. */
-  constructor(place: Place, changed: Partial<Config>) {
-    this.directory = join(place.folder, 'host');
-    this.#config = join(place.folder, 'host.toml');
+  /** `directory`, in the place's folder, is kept from one start to the next. */
+  constructor(place: Place, changed: Partial<Config>, name = 'host') {
+    this.directory = join(place.folder, name);
+    this.#config = join(place.folder, `${name}.toml`);
     const lines = Object.entries({ ...settings, ...changed });
     const text = lines.map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`);
     writeFileSync(this.#config, text.join(''));
@@ -47,8 +47,15 @@ export class HostProcess {
     return this.#child!.pid!;
   }
 
-  /** Starts it and waits until it serves. Returns the endpoint of `main`. */
+  /** Starts it and waits until it serves. Returns the endpoint of `main`, which is to run on it. */
   async start(): Promise<Server> {
+    const connectionString = await this.launch();
+    if (connectionString === null) throw new Error('main is served elsewhere');
+    return asServer(connectionString);
+  }
+
+  /** Starts it and waits until it serves. Returns the connection string of `main` if it runs here. */
+  async launch(): Promise<string | null> {
     const options = (process.env['BENCH_NODE_OPTIONS'] ?? '').split(' ').filter(Boolean);
     const args = [...options, main, 'up', '--data', this.directory, '--config', this.#config];
     const child = spawn(process.execPath, [...args, '--json'], {
@@ -56,8 +63,8 @@ export class HostProcess {
     });
     this.#child = child;
     for await (const line of createInterface({ input: child.stdout })) {
-      const event = JSON.parse(line) as { event: string } & StartedEndpoint;
-      if (event.event === 'ready') return asServer(event.connectionString);
+      const event = JSON.parse(line) as { event: string; connectionString: string | null };
+      if (event.event === 'ready') return event.connectionString;
     }
     throw new Error(`the host ended before it was ready: ${child.exitCode ?? ''}`);
   }
@@ -68,6 +75,14 @@ export class HostProcess {
     if (child === null || child.exitCode !== null) return;
     child.stdout?.resume();
     child.kill('SIGINT');
+    await once(child, 'exit');
+  }
+
+  /** As a machine that loses its power: its Postgres goes with it. */
+  async kill(): Promise<void> {
+    const child = this.#child!;
+    this.#child = null;
+    child.kill('SIGKILL');
     await once(child, 'exit');
   }
 

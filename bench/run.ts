@@ -6,6 +6,7 @@ import { measureBranch } from './branch.ts';
 import { measureCommit } from './commit.ts';
 import { formatReport, type Report, type Size } from './harness.ts';
 import { measurePgbench } from './pgbench.ts';
+import { measureQuorum } from './quorum.ts';
 import { measureRedo } from './redo.ts';
 import { measureRest } from './rest.ts';
 import { measureScan } from './scan.ts';
@@ -18,6 +19,7 @@ export const benches: Readonly<Record<string, (size: Size) => Promise<Report>>> 
   redo: measureRedo,
   scan: measureScan,
   commit: measureCommit,
+  quorum: measureQuorum,
   pgbench: measurePgbench,
 };
 

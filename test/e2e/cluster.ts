@@ -1,6 +1,6 @@
 /**
- * TestCluster: hosts a, b and c on this machine, each a process with a folder of its own, that share an object
- * store. `a` makes the project and serves `main` at first.
+ * TestCluster: hosts a, b and c on this machine, each a process with a folder of its own, that share an
+ * object store. `a` makes the project and serves `main` at first.
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
