@@ -28,7 +28,8 @@ export class Wire {
   readonly port: number;
   readonly #server: Server;
   readonly #target: number;
-  readonly #sockets = new Set<Socket>();
+  /** With the direction of what is read from each. */
+  readonly #sockets = new Map<Socket, Direction>();
   readonly #stalled = new Set<Direction>();
   readonly #dropped = new Set<Direction>();
   #cut: { readonly direction: Direction; left: number } | null = null;
@@ -51,6 +52,8 @@ export class Wire {
   /** Nothing more goes that way; what comes meanwhile waits, and nobody is told. */
   stall(...directions: readonly Direction[]): void {
     for (const direction of directions) this.#stalled.add(direction);
+    for (const [socket, direction] of this.#sockets)
+      if (this.#stalled.has(direction)) socket.pause();
   }
 
   /** What goes that way is lost, though both ends stay connected. */
@@ -69,7 +72,7 @@ export class Wire {
     this.#stalled.clear();
     this.#dropped.clear();
     this.#cut = null;
-    for (const socket of this.#sockets) {
+    for (const socket of this.#sockets.keys()) {
       if (lost) socket.destroy();
       else socket.resume();
     }
@@ -77,14 +80,14 @@ export class Wire {
 
   close(): void {
     this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
   }
 
   #join(caller: Socket): void {
     const called = connect({ host: address, port: this.#target, noDelay: true });
     caller.setNoDelay(true);
+    this.#sockets.set(caller, 'forth').set(called, 'back');
     for (const socket of [caller, called]) {
-      this.#sockets.add(socket);
       socket.on('error', () => undefined); // the close that follows says it
       socket.on('close', () => {
         this.#sockets.delete(socket);
@@ -107,10 +110,7 @@ export class Wire {
         this.#cuts += 1;
         to.end(() => from.destroy());
       }
-      if (this.#stalled.has(direction)) from.pause();
     });
-    from.on('resume', () => {
-      if (this.#stalled.has(direction)) from.pause();
-    });
+    if (this.#stalled.has(direction)) from.pause();
   }
 }

@@ -60,7 +60,7 @@ test(
   'cluster: a host that was away when a branch was made takes its part when it is back',
   { timeout: 300_000 },
   async (t) => {
-    const cluster = await prepareTestCluster(t, { page_copies: 3 });
+    const cluster = await prepareTestCluster(t, { settings: { page_copies: 3 } });
     const { a, b, c } = cluster;
     await Promise.all(cluster.all.map((host) => host.start()));
     await c.stop();

@@ -7,28 +7,34 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext } from 'node:test';
 import { takeFreePort } from '../../src/io/ports.ts';
+import { layWire, type Wire } from '../chaos/wire.ts';
 import { prepareTestHost, type TestHost } from './host.ts';
 
-type Settings = Readonly<Record<string, number | string>>;
+const address = '127.0.0.1';
 
 const names = ['a', 'b', 'c'] as const;
 type Name = (typeof names)[number];
+
+export interface ClusterOptions {
+  readonly settings: Readonly<Record<string, number | string>>;
+  readonly environment: (host: Name) => Readonly<Record<string, string>>;
+}
 
 export interface TestCluster {
   readonly a: TestHost;
   readonly b: TestHost;
   readonly c: TestHost;
   readonly all: readonly TestHost[];
-  /** The object store's folder. */
-  readonly store: string;
+  /** The ways from a to the others. */
+  readonly wires: { readonly b: Wire; readonly c: Wire };
 }
 
 /** Three hosts that are ready. */
 export async function startTestCluster(
   test: TestContext,
-  settings: Settings = {},
+  options: Partial<ClusterOptions> = {},
 ): Promise<TestCluster> {
-  const cluster = await prepareTestCluster(test, settings);
+  const cluster = await prepareTestCluster(test, options);
   await Promise.all(cluster.all.map((host) => host.start()));
   return cluster;
 }
@@ -36,21 +42,25 @@ export async function startTestCluster(
 /** Three hosts that do not run yet. */
 export async function prepareTestCluster(
   test: TestContext,
-  settings: Settings,
+  { settings = {}, environment = () => ({}) }: Partial<ClusterOptions> = {},
 ): Promise<TestCluster> {
   const store = mkdtempSync(join(tmpdir(), 'stemma-store-'));
   chmodSync(store, 0o755);
-  const hosts = await Promise.all(
-    names.map(async (name) => `${name}=127.0.0.1:${await takeFreePort('127.0.0.1')}`),
-  );
-  const shared = { hosts, cluster_secret: 'the-secret-of-a-test', object_store: store };
-  const [a, b, c] = names.map((host_name: Name) =>
-    prepareTestHost(test, {
-      settings: { shared_buffers_bytes: 2 ** 23, ...settings, ...shared, host_name },
-    }),
-  ) as [TestHost, TestHost, TestHost];
+  const ports = {
+    a: await takeFreePort(address),
+    b: await takeFreePort(address),
+    c: await takeFreePort(address),
+  };
+  const wires = { b: await layWire(test, ports.b), c: await layWire(test, ports.c) };
+  const shared = { cluster_secret: 'the-secret-of-a-test', object_store: store };
+  const [a, b, c] = names.map((host_name) => {
+    const seen = host_name === 'a' ? { ...ports, b: wires.b.port, c: wires.c.port } : ports;
+    const hosts = names.map((name) => `${name}=${address}:${seen[name]}`);
+    const all = { shared_buffers_bytes: 2 ** 23, ...settings, ...shared, host_name, hosts };
+    return prepareTestHost(test, { settings: all, environment: environment(host_name) });
+  }) as [TestHost, TestHost, TestHost];
   test.after(() => {
     rmSync(store, { recursive: true, force: true });
   });
-  return { a, b, c, all: [a, b, c], store };
+  return { a, b, c, all: [a, b, c], wires };
 }

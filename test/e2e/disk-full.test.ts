@@ -1,9 +1,10 @@
 /** A disk without room: commits stop, none that was acknowledged is lost, and work goes on later. */
 import assert from 'node:assert/strict';
-import { closeSync, cpSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs';
+import { cpSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fillDisk } from '../chaos/fill-disk.ts';
 import { mountTemporary } from '../io/temporary-disk.ts';
 import { Bank } from './bank.ts';
 import { startTestHost, type TestHost } from './host.ts';
@@ -117,24 +118,11 @@ function moveTo(place: string, folder: string): void {
 async function fillUntilQuiet(ballast: string, bank: Bank): Promise<void> {
   let before = -1;
   for (let quiet_since_ms = performance.now(); performance.now() - quiet_since_ms < quiet_ms;) {
-    fill(ballast);
+    fillDisk(ballast);
     if (bank.acknowledged !== before) quiet_since_ms = performance.now();
     before = bank.acknowledged;
     await sleep(50);
   }
-}
-
-/** Writes until nothing fits any more: in large pieces, then in small ones. */
-function fill(path: string): void {
-  const file = openSync(path, 'a');
-  for (const size of [2 ** 20, 4_096]) {
-    try {
-      for (;;) writeSync(file, Buffer.alloc(size, 1));
-    } catch (error) {
-      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
-    }
-  }
-  closeSync(file);
 }
 
 async function until(holds: () => boolean): Promise<void> {

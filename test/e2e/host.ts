@@ -21,6 +21,8 @@ export interface TestHostOptions {
   readonly directory: string | null;
   /** The program, where it is not the command line's: it is given the same arguments, and a channel. */
   readonly program: string;
+  /** Of the process, beside this one's. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 export interface CommandResult {
@@ -71,7 +73,8 @@ export function prepareTestHost(test: TestContext, options: Partial<TestHostOpti
   const config = join(root, 'stemma.toml');
   writeFileSync(config, lines.join(''));
   const directory = options.directory ?? join(root, 'data');
-  const host = new TestHost(directory, config, options.program ?? main);
+  const { program = main, environment = {} } = options;
+  const host = new TestHost({ directory, config, program, environment });
   test.after(async () => {
     host.kill('SIGKILL');
     const { stderr } = await host.ended;
@@ -83,22 +86,34 @@ export function prepareTestHost(test: TestContext, options: Partial<TestHostOpti
   return host;
 }
 
+interface Prepared extends Omit<TestHostOptions, 'settings' | 'directory'> {
+  readonly directory: string;
+  readonly config: string;
+}
+
 export class TestHost {
   readonly directory: string;
   readonly config: string;
   readonly #program: string;
+  readonly #environment: Readonly<Record<string, string>>;
   ended: Promise<HostEnd> = Promise.resolve({ code: 0, stdout: '', stderr: '' });
   #child: ChildProcess | null = null;
   #ready: Ready | null = null;
 
-  constructor(directory: string, config: string, program: string) {
+  constructor({ directory, config, program, environment }: Prepared) {
     this.directory = directory;
     this.config = config;
     this.#program = program;
+    this.#environment = environment;
   }
 
   get pid(): number {
     return this.#child!.pid!;
+  }
+
+  /** Whether its process has been started and has not ended. */
+  get runs(): boolean {
+    return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   get api(): string {
@@ -121,7 +136,7 @@ export class TestHost {
   /** Starts the host without waiting for anything. */
   launch(): { readonly ready: Promise<Ready>; readonly ended: Promise<HostEnd> } {
     const up = ['up', '--config', this.config, '--data', this.directory, '--json'];
-    const child = spawnProgram(this.#program, up, []);
+    const child = spawnProgram(this.#program, up, [], this.#environment);
     this.#child = child;
     this.ended = collect(child);
     const ready = new Promise<Ready>((resolve) => {
@@ -197,22 +212,25 @@ export function runCommand(
   args: readonly string[],
   wrapper: readonly string[] = [],
 ): Promise<CommandResult> {
-  const child = spawnProgram(main, args, wrapper);
+  const child = spawnProgram(main, args, wrapper, {});
   const timer = setTimeout(() => child.kill('SIGKILL'), commandTimeout_ms);
   return collect(child).finally(() => {
     clearTimeout(timer);
   });
 }
 
+// four parameters: a process has that many
 function spawnProgram(
   program: string,
   args: readonly string[],
   wrapper: readonly string[],
+  environment: Readonly<Record<string, string>>,
 ): ChildProcess {
   const [command, ...rest] = ['setpriv', '--pdeathsig', 'KILL', ...wrapper, process.execPath];
   return spawn(command, [...rest, program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', ...(program === main ? [] : (['ipc'] as const))],
     cwd: tmpdir(),
+    env: { ...process.env, ...environment },
   });
 }
 

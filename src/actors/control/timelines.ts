@@ -5,7 +5,7 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensure } from '../../base/failure.ts';
+import { ensure, Failure } from '../../base/failure.ts';
 import { lsn, maxLsn, type Lsn } from '../../base/lsn.ts';
 import { allMembers } from '../../consensus/membership.ts';
 import { type ObjectStore } from '../../io/object-store.ts';
@@ -102,7 +102,11 @@ export class Timelines {
 
   /** Starts what this host keeps of a branch; its ancestor's actors run already. */
   async start(cluster: Cluster, branch: Branch): Promise<void> {
-    await this.#startAcceptor(cluster, branch, null);
+    try {
+      await this.#startAcceptor(cluster, branch, null);
+    } catch (error) {
+      this.#bearDamage(branch, error);
+    }
     await this.#ensureCopy(cluster, branch);
   }
 
@@ -197,6 +201,14 @@ export class Timelines {
     const create = { kind: 'createTimeline', ...birth, major, systemId, segmentSize } as const;
     const acceptor = this.#context.ref<AcceptorMessage>(`acceptor/${timeline}`);
     await this.#context.ask(acceptor, create, limits);
+  }
+
+  /** One acceptor whose files are damaged is as one that is away: the others have what was committed. */
+  #bearDamage({ name, configuration }: Branch, error: unknown): void {
+    const others = allMembers(configuration).length > 1;
+    if (!others || !(error instanceof Failure) || error.kind !== 'corrupt') throw error;
+    const reason = error.message;
+    this.#context.log('error', 'control: an acceptor is damaged', { branch: name, reason });
   }
 
   /** A host that keeps a copy for the first time begins where the timeline began. */
