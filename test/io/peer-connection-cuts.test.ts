@@ -1,4 +1,4 @@
-/** A connection between hosts that is cut at every byte: nothing arrives in part, and both ends hear of it. */
+/** Connections between hosts that are cut at every byte: nothing arrives in part. */
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../src/base/failure.ts';
@@ -13,7 +13,7 @@ const answer = Buffer.from('and one that answers it');
 const bytes_max = 420;
 
 for (const direction of ['forth', 'back'] as const satisfies readonly Direction[]) {
-  test(`peer connection: cut at any byte on its way ${direction}, it carries whole messages or none`, async (t) => {
+  test(`peer connection: cut at any byte ${direction}, it carries whole messages or none`, async (t) => {
     const heard: string[] = [];
     const server = await listenForPeers(
       { host: 'b', secret },
