@@ -132,11 +132,7 @@ export class ImageLayer {
     assert(count > 0 && count <= this.#stored(key), 'the pages are stored one after the other');
     const local = this.families.local(keyFamily(key));
     const run = this.#runOf(local, keyBlock(key));
-    const page = this.#runPages[run]! + keyBlock(key) - this.#runBlocks[run]!;
-    const offset = page * imagePageSize;
-    const whole = this.#readInto(target, offset);
-    ensure(whole, 'layer_truncated', { offset, size: target.length });
-    this.#checkPages(offset, target);
+    this.#readPages(this.#runPages[run]! + keyBlock(key) - this.#runBlocks[run]!, target);
   }
 
   /** Every key that passes the filter once: family by family, in order, pages before values. */
@@ -164,11 +160,12 @@ export class ImageLayer {
     return this.#runCounts[run]! - (keyBlock(key) - this.#runBlocks[run]!);
   }
 
-  /** Verifies pages read from `offset`. Fails with `layer_page_checksum_mismatch`. */
-  #checkPages(offset: number, pages: Uint8Array): void {
-    assert(offset % imagePageSize === 0, 'pages are read from where one begins');
-    ensure(pages.length % imagePageSize === 0, 'layer_truncated', { offset, size: pages.length });
-    const first = offset / imagePageSize;
+  /** Reads pages from number `first` on, and verifies them. */
+  #readPages(first: number, pages: Uint8Array): void {
+    const offset = first * imagePageSize;
+    assert(pages.length % imagePageSize === 0, 'pages are read whole');
+    const whole = this.#readInto(pages, offset);
+    ensure(whole, 'layer_truncated', { offset, size: pages.length });
     for (let at = 0; at < pages.length; at += imagePageSize) {
       const page = first + at / imagePageSize;
       const expected = this.#pageCrcs[page - 1]!;
@@ -196,10 +193,9 @@ export class ImageLayer {
       out.push(this.lsn, 0, 0, versionFlags.page);
       return true;
     }
-    const offset = (firstPage + block - this.#runBlocks[run]!) * imagePageSize;
-    const page = readWhole(this.#readAt, offset, imagePageSize);
-    this.#checkPages(offset, page);
-    out.from(chunkOf(page));
+    const chunk = out.ownChunk(imagePageSize);
+    this.#readPages(firstPage + block - this.#runBlocks[run]!, chunk.bytes);
+    out.from(chunk);
     out.push(this.lsn, 0, imagePageSize, versionFlags.page);
     return true;
   }

@@ -2,8 +2,8 @@
  * VersionList: the versions of one key, newest to oldest, as a read collects them; and Chunk, the
  * memory they lie in. A list is reused from read to read: collecting allocates nothing per version.
  *
- * A version is a place in a chunk. Its bytes stay valid until the layers it came from change, so a
- * reader is done with a list before it yields to anybody else.
+ * A version is a place in a chunk. Its bytes stay valid until the list is filled again or the layers
+ * it came from change, so a reader is done with a list before it yields to anybody else.
  */
 import { assert } from '../base/assert.ts';
 import { type Lsn } from '../base/lsn.ts';
@@ -38,6 +38,7 @@ export interface LsnLimits {
 export class VersionList {
   #count = 0;
   #chunk = emptyChunk;
+  #own = emptyChunk;
   readonly #chunks: Chunk[] = [];
   readonly #lsns: Lsn[] = [];
   readonly #offsets: number[] = [];
@@ -55,6 +56,12 @@ export class VersionList {
 
   clear(): void {
     this.#count = 0;
+  }
+
+  /** The list's own memory for a version of `size` bytes that is read for it: one, the oldest. */
+  ownChunk(size: number): Chunk {
+    if (this.#own.bytes.length !== size) this.#own = chunkOf(new Uint8Array(size));
+    return this.#own;
   }
 
   /** The following pushes are places in `chunk`. */

@@ -147,6 +147,22 @@ test('image: pages read at once are verified', () => {
   }, /layer page checksum mismatch\. offset=24576/);
 });
 
+test('image: a page lies in memory of the list, which the next page takes over', () => {
+  const families = new FamilyTable();
+  const image = openFile(families, smallFile(families));
+  const list = new VersionList();
+  const seen: Uint8Array[] = [];
+
+  for (const block of [1, 2]) {
+    list.clear();
+    image.collect(keyIn(families, { block }), list);
+    seen.push(list.bytes(0));
+  }
+
+  equal(seen[0]!.buffer, seen[1]!.buffer);
+  deepEqual(seen[0], page(3));
+});
+
 test('image: pages that the file has no more are missed', () => {
   const families = new FamilyTable();
   const bytes = smallFile(families);
@@ -156,6 +172,7 @@ test('image: pages that the file has no more are missed', () => {
   throws(() => {
     image.readStretch(keyIn(families, {}), new Uint8Array(2 * pageSize));
   }, /layer truncated/);
+  throws(() => look(image, keyIn(families, {})), /layer truncated/);
 });
 
 test('image: every flipped bit pattern of a byte is detected on open or on read', () => {
@@ -246,12 +263,14 @@ test('image: pages beyond 4 GiB are read at their true offset', () => {
   const valuesOffset = pageSize * (pages + 1);
   const sizes = { indexOffset: valuesOffset, fileSize: 5e9, headerCrc: 0, checksum: 0 };
   const asked: number[][] = [];
-  function readAt(offset: number, size: number): Uint8Array {
-    asked.push([offset, size]);
-    return new Uint8Array(size).fill(1);
+  function readInto(target: Uint8Array, offset: number): boolean {
+    asked.push([offset, target.length]);
+    target.fill(1);
+    return true;
   }
+  const { readAt } = sourceOf(index);
   const frame = { timeline, begin: lsn(1), end: lsn(2), ...counts, ...sizes, index };
-  const image = new ImageLayer(frame, { readAt, readInto: () => false }, families);
+  const image = new ImageLayer(frame, { readAt, readInto }, families);
 
   throws(() => look(image, key), /layer page checksum mismatch/);
 

@@ -61,7 +61,9 @@ export class PageRebuilder {
    * `redo_record_unknown` or `page_value_invalid`.
    */
   rebuild(page: Uint8Array, versions: PageVersions): void {
-    page.fill(0);
+    const { count } = versions;
+    // A page is laid over all of it.
+    if (count === 0 || !versions.isPage(count - 1)) page.fill(0);
     this.update(page, versions);
   }
 
