@@ -310,33 +310,35 @@ function closeGap(page: DataView, offset: number, size: number): void {
   }
 }
 
-/** `compactify_tuples`: packs all tuples to the end of the page, the first slot's last. */
+/**
+ * `compactify_tuples`: packs all tuples to the end of the page, the first slot's last. Tuples that
+ * lie one below the other, in the order of their slots, are a run that moves in one piece.
+ */
 function compactTuples(page: DataView): void {
+  copyBytes(scratch, 0, page, 0, pageSize);
   const end = itemIdAt(slotCount(page) + 1);
   let upper = PageHeader.special.get(page, 0);
-  let saved = false;
+  let from = upper;
+  let to = upper;
+  let size = 0;
   for (let at = itemIdAt(1); at < end; at += itemIdSize) {
     const item = page.getUint32(at, true);
     const length = lengthIn(item);
     if (length === 0) continue;
-    const size = maxAlign(length);
-    const from = offsetIn(item);
-    upper -= size;
-    if (from === upper) continue;
-    if (!saved) copyBytes(scratch, 0, page, 0, pageSize);
-    saved = true;
-    copyWords(page, upper, from, size);
-    page.setUint32(at, item - from + upper, true);
+    const tupleSize = maxAlign(length);
+    const offset = offsetIn(item);
+    upper -= tupleSize;
+    if (offset !== upper) page.setUint32(at, item - offset + upper, true);
+    if (offset + tupleSize !== from) {
+      if (from !== to) copyBytes(page, to, scratch, from, size);
+      size = 0;
+    }
+    from = offset;
+    to = upper;
+    size += tupleSize;
   }
+  if (from !== to) copyBytes(page, to, scratch, from, size);
   PageHeader.upper.set(page, 0, upper);
-}
-
-/** `size` bytes, a multiple of 8, from the copy of the page: a tuple each, so many and short. */
-function copyWords(page: DataView, to: number, from: number, size: number): void {
-  for (let at = 0; at < size; at += 8) {
-    page.setInt32(to + at, scratch.getInt32(from + at, true), true);
-    page.setInt32(to + at + 4, scratch.getInt32(from + at + 4, true), true);
-  }
 }
 
 /** Fails with `page_header_invalid` unless the page's pointers are in order. */
