@@ -23,6 +23,7 @@ const heapSlotsMax = 291;
 export const noSlot = 0;
 
 const scratch = new DataView(new ArrayBuffer(pageSize));
+const scratchBytes = new Uint8Array(scratch.buffer);
 
 /** `MAXALIGN`. */
 export function maxAlign(size: number): number {
@@ -210,7 +211,7 @@ export function indexMultiDelete(page: DataView, slots: readonly number[]): void
     page.setUint32(itemIdAt(kept), page.getUint32(itemIdAt(slot), true), true);
   }
   PageHeader.lower.set(page, 0, itemIdAt(kept + 1));
-  compactTuples(page);
+  compactTuples(page, false);
 }
 
 /**
@@ -243,6 +244,8 @@ export function repairFragmentation(page: DataView): void {
   let dirty = 0;
   let usedEnd = itemIdAt(1);
   let total = 0;
+  let sorted = true;
+  let below = special;
   // Every pruning comes here, on pages of up to 291 slots: so slots are walked by their offsets.
   for (let at = itemIdAt(1); at < end; at += itemIdSize) {
     const item = page.getUint32(at, true);
@@ -256,12 +259,15 @@ export function repairFragmentation(page: DataView): void {
     if (length === 0) continue;
     const offset = offsetIn(item);
     if (offset < upper || offset + length > special) ensureStorage(page, slotAt(at));
-    total += maxAlign(length);
+    const size = maxAlign(length);
+    total += size;
+    if (offset + size > below) sorted = false;
+    below = offset;
   }
   ensureRoom(page, total);
 
   if (dirty !== 0) clearUnused(page, end);
-  compactTuples(page);
+  compactTuples(page, sorted);
   if (usedEnd !== end) PageHeader.lower.set(page, 0, usedEnd);
   setHasFreeLines(page, unused > (end - usedEnd) / itemIdSize);
 }
@@ -311,11 +317,15 @@ function closeGap(page: DataView, offset: number, size: number): void {
 }
 
 /**
- * `compactify_tuples`: packs all tuples to the end of the page, the first slot's last. Tuples that
- * lie one below the other, in the order of their slots, are a run that moves in one piece.
+ * `compactify_tuples`: packs all tuples to the end of the page, the first slot's last. Those that lie
+ * one below the other, in the order of their slots, are a run that moves in one piece.
+ *
+ * `sorted` says that all lie so, but for gaps: then no move overwrites what another has yet to move,
+ * and no copy of the page is needed.
  */
-function compactTuples(page: DataView): void {
-  copyBytes(scratch, 0, page, 0, pageSize);
+function compactTuples(page: DataView, sorted: boolean): void {
+  const bytes = pageBytes(page);
+  if (!sorted) scratchBytes.set(bytes);
   const end = itemIdAt(slotCount(page) + 1);
   let upper = PageHeader.special.get(page, 0);
   let from = upper;
@@ -330,14 +340,16 @@ function compactTuples(page: DataView): void {
     upper -= tupleSize;
     if (offset !== upper) page.setUint32(at, item - offset + upper, true);
     if (offset + tupleSize !== from) {
-      if (from !== to) copyBytes(page, to, scratch, from, size);
+      if (sorted) bytes.copyWithin(to, from, from + size);
+      else copyBytes(page, to, scratch, from, size);
       size = 0;
     }
     from = offset;
     to = upper;
     size += tupleSize;
   }
-  if (from !== to) copyBytes(page, to, scratch, from, size);
+  if (sorted) bytes.copyWithin(to, from, from + size);
+  else copyBytes(page, to, scratch, from, size);
   PageHeader.upper.set(page, 0, upper);
 }
 
