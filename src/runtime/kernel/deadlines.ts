@@ -2,8 +2,10 @@
  * Deadlines: what expires unless it is removed first, to the next 10 ms. A wheel of linked lists, so
  * that adding and removing cost a few writes: almost every ask is answered long before.
  *
- * One timer runs, and only while something is pending.
+ * One timer runs, only while something is pending, and for when the first of it may be due: asks that
+ * wait for long cost a thread next to nothing.
  */
+import { type Timer } from '../actor.ts';
 import { type Scheduler } from './scheduler.ts';
 
 /** A node of the wheel. Its owner embeds it by extending. */
@@ -28,7 +30,9 @@ export class Deadlines {
   #pending = 0;
   /** The tick up to which slots have been emptied of what was due. */
   #swept = 0;
-  #ticking = false;
+  /** The tick at which the timer is due; infinite without one. */
+  #nextTick = Infinity;
+  #timer: Timer | null = null;
 
   constructor(scheduler: Scheduler, monotonic_ms: () => number) {
     this.#scheduler = scheduler;
@@ -51,7 +55,7 @@ export class Deadlines {
     head.previous.next = deadline;
     head.previous = deadline;
     this.#pending += 1;
-    if (!this.#ticking) this.#scheduleTick();
+    if (tick < this.#nextTick) this.#wakeAt(tick, now_ms);
   }
 
   remove(deadline: Deadline): void {
@@ -63,21 +67,37 @@ export class Deadlines {
     this.#pending -= 1;
   }
 
-  #scheduleTick(): void {
-    this.#ticking = true;
-    this.#scheduler.after(tick_ms, this.#tick);
+  #wakeAt(tick: number, now_ms: number): void {
+    this.#timer?.cancel();
+    this.#nextTick = tick;
+    this.#timer = this.#scheduler.after(Math.max(0, tick * tick_ms - now_ms), this.#onTick);
   }
 
-  readonly #tick = (): void => {
-    this.#ticking = false;
+  readonly #onTick = (): void => {
+    this.#timer = null;
+    this.#nextTick = Infinity;
     const now_ms = this.#monotonic_ms();
     const current = Math.floor(now_ms / tick_ms);
     const first = Math.max(this.#swept + 1, current - slots + 1);
     for (let tick = first; tick <= current; tick += 1)
       this.#sweep(this.#wheel[tick % slots]!, now_ms);
-    this.#swept = current;
-    if (this.#pending > 0 && !this.#isTicking()) this.#scheduleTick();
+    this.#swept = Math.max(this.#swept, current);
+    if (this.#pending === 0) return;
+    const next = this.#firstFilled();
+    if (next < this.#nextTick) this.#wakeAt(next, now_ms);
   };
+
+  /** The next tick whose slot holds anything, be it for a later turn of the wheel. */
+  #firstFilled(): number {
+    let tick = this.#swept + 1;
+    while (this.#isEmpty(tick)) tick += 1;
+    return tick;
+  }
+
+  #isEmpty(tick: number): boolean {
+    const head = this.#wheel[tick % slots]!;
+    return head.next === head;
+  }
 
   /** What is due later than one turn of the wheel stays. */
   #sweep(head: Deadline, now_ms: number): void {
@@ -90,9 +110,5 @@ export class Deadlines {
       }
       deadline = next;
     }
-  }
-
-  #isTicking(): boolean {
-    return this.#ticking;
   }
 }

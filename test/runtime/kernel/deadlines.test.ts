@@ -53,3 +53,14 @@ test('deadlines: one that is removed does not expire', () => {
 test('deadlines: removing twice counts once', () => {
   deepEqual(expiries([100, 100], [0, 0]), [-1, 100]);
 });
+
+test('deadlines: what waits for long does not wake the thread meanwhile', () => {
+  const scheduler = new SeededScheduler(new SeededRandom(1));
+  const deadlines = new Deadlines(scheduler.openLane(), () => scheduler.now_ms);
+  deadlines.add(new Noted(() => undefined), 60_000);
+  let steps = 0;
+
+  while (scheduler.step()) steps += 1;
+
+  equal(steps <= 60_000 / 5_000 + 2, true, `${steps} times`);
+});
