@@ -107,6 +107,32 @@ withCommon(endpoint.command('list').description('all endpoints')).action(
   },
 );
 
+const acceptor = program.command('acceptor').description('acceptors of a branch');
+withCommon(
+  acceptor.command('list <branch>').description('who they are and how far each is'),
+).action(async (name: string, options: CommonOptions) => {
+  const path = branchPath(name, 'members');
+  const members = (await ask(options, { method: 'GET', path, body: null })) as Member[];
+  const rows = members.map((one) => [
+    one.member,
+    one.host,
+    one.role,
+    String(one.term ?? '-'),
+    one.flushLsn ?? 'no answer',
+  ]);
+  print(options, members, table(['member', 'host', 'role', 'term', 'on disk'], rows));
+});
+withCommon(acceptor.command('replace <branch> <member>').description('put a new one in its place'))
+  .requiredOption('--with <host>', 'host of the new one; it may be that of the old one')
+  .action(
+    async (name: string, member: string, options: CommonOptions & { readonly with: string }) => {
+      const path = branchPath(name, 'members/replace');
+      const body = { member, host: options.with };
+      const report = (await ask(options, { method: 'POST', path, body })) as Changed;
+      print(options, report, [`${name}: ${report.members.join(', ')}`]);
+    },
+  );
+
 withCommon(
   program
     .command('verify <branch>')
@@ -126,6 +152,16 @@ interface Branch {
   readonly parentLsn: string | null;
   readonly endLsn: string;
   readonly halted: string | null;
+}
+interface Member {
+  readonly member: string;
+  readonly host: string;
+  readonly role: string;
+  readonly term: number | null;
+  readonly flushLsn: string | null;
+}
+interface Changed {
+  readonly members: readonly string[];
 }
 interface StartedEndpoint {
   readonly connectionString: string;

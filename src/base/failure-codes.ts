@@ -87,6 +87,13 @@ export const failureCodes = {
   append_not_wal: 'invalid', //           the proposer's bytes are no WAL: nothing was stored
   log_moved: 'unavailable', //            the vote this was computed from is out of date
   log_diverged: 'corrupt', //             committed WAL contradicts the elected proposer's
+  timeline_mismatch: 'invalid', //        they mean two different timelines
+  acceptor_of_another_member: 'invalid', // whoever lives here is not the one that was asked
+  acceptor_not_member: 'fenced', //       its configuration is one without it: it has no say
+  acceptor_is_member: 'invalid', //       it may not leave
+  configuration_contradicts: 'invalid', // one generation of two configurations
+  change_under_way: 'invalid', //         a joint configuration: resume or abort that change first
+  change_invalid: 'invalid', //           no such member, nothing to change, or two on one host
 
   // io
   layer_file_missing: 'corrupt',
@@ -145,12 +152,15 @@ export const failureCodes = {
   project_file_version: 'invalid',
   project_missing: 'invalid', //         timelines are kept here whose project the object store lacks
   project_exists: 'unavailable', //      another host made one at the same time
+  host_unknown: 'invalid', //            no such host in the cluster
+  change_not_done: 'unavailable', //     a change of members ended otherwise; it can be begun or resumed
   birth_missing: 'invalid', //           the object store does not say how the timeline began
   timeline_state_missing: 'corrupt',
   import_not_shut_down: 'invalid',
   timeline_missing: 'unavailable', // not started yet, or deleted
   timeline_gap: 'unavailable', //     the bytes do not follow on what was received
-  acceptor_missing: 'unavailable', //     createTimeline has not reached this host
+  acceptor_missing: 'unavailable', //     no log here: not begun yet, or lost
+  acceptor_lost: 'invalid', //            the project names it and it has no log: it never gets one again
   acceptor_exists: 'invalid', //          created before, with another start
   acceptor_control_damaged: 'corrupt',
   acceptor_wal_damaged: 'corrupt', //     stored WAL ends before what was committed
@@ -159,7 +169,6 @@ export const failureCodes = {
   wal_position_invalid: 'invalid', //     no record can end there
   election_lost: 'unavailable', //        somebody has a higher term: elect again
   quorum_unreachable: 'unavailable',
-  acceptor_unknown: 'invalid',
   wal_transfer_failed: 'unavailable',
   proposer_not_leading: 'invalid',
   proposer_streams_already: 'invalid',

@@ -9,13 +9,22 @@
 import { assert } from '../base/assert.ts';
 import { ensure } from '../base/failure.ts';
 import { formatLsn, lsn, lsnZero, maxLsn, minLsn, type Lsn } from '../base/lsn.ts';
-import { type AcceptorId, type Configuration } from './membership.ts';
+import { ensureSameTimeline, type TimelineIdentity } from './identity.ts';
+import {
+  ensureNoContradiction,
+  isMember,
+  type AcceptorId,
+  type Configuration,
+} from './membership.ts';
 import {
   type Append,
   type AppendResult,
+  type Configure,
+  type ConfigureResult,
   type Elected,
   type Greeting,
   type GreetingResult,
+  type Leave,
   type VoteRequest,
   type VoteResult,
 } from './messages.ts';
@@ -24,20 +33,19 @@ import {
   cutHistory,
   highestCommonPoint,
   lastEntry,
+  lastLogTerm,
   term,
-  termZero,
   type Term,
   type TermHistory,
 } from './term.ts';
 
 export interface AcceptorState {
   readonly acceptor: AcceptorId;
+  readonly identity: TimelineIdentity;
   readonly configuration: Configuration;
   /** Promised: no older term is obeyed. Durable before anybody hears of it. */
   readonly term: Term;
   readonly history: TermHistory;
-  /** First LSN of the timeline. */
-  readonly startLsn: Lsn;
   /** End of the bytes stored; an incomplete record may end there. */
   readonly writeLsn: Lsn;
   /** End of the last complete record stored. */
@@ -68,49 +76,76 @@ export interface AcceptorDecision {
   readonly effects: readonly AcceptorEffect[];
 }
 
-export interface AcceptorBirth {
-  readonly acceptor: AcceptorId;
-  readonly startLsn: Lsn;
+/** Where an acceptor's log begins: at the timeline's start or, for one that joins, further on. */
+export interface LogStart {
+  readonly identity: TimelineIdentity;
+  /** A record's end, and committed. */
+  readonly beginLsn: Lsn;
+  /** Start of the record that ends there; 0 when unknown. */
   readonly lastRecordStart: Lsn;
+  /** Of the log up to `beginLsn`. */
+  readonly history: TermHistory;
 }
 
-/** Before the first greeting no generation is known: 0, older than any. */
+/**
+ * Nobody has said who the members are: generation 0, older than any. So one that joins takes no part in
+ * anything before it has the configuration it joins by.
+ */
 export const noConfiguration: Configuration = { generation: 0, members: [], newMembers: null };
 
-export function newAcceptor(birth: AcceptorBirth): AcceptorState {
-  const { acceptor, startLsn, lastRecordStart } = birth;
+export function newAcceptor(acceptor: AcceptorId, start: LogStart): AcceptorState {
+  const { identity, beginLsn, lastRecordStart, history } = start;
+  assertHistory(history);
+  assert(history[0]!.start === identity.startLsn, 'a history begins where the timeline does');
+  assert(lastEntry(history).start <= beginLsn, 'a log has reached all of its history');
   return {
     acceptor,
+    identity,
     configuration: noConfiguration,
-    term: termZero,
-    history: [{ term: termZero, start: startLsn }],
-    startLsn,
-    writeLsn: startLsn,
-    recordLsn: startLsn,
-    flushLsn: startLsn,
+    term: lastEntry(history).term,
+    history,
+    writeLsn: beginLsn,
+    recordLsn: beginLsn,
+    flushLsn: beginLsn,
     lastRecordStart,
-    commitLsn: startLsn,
+    commitLsn: beginLsn,
     announcedLsn: lsnZero,
     truncateLsn: lsnZero,
   };
 }
 
-/** Adopts a newer configuration. */
-export function stepGreeting(state: AcceptorState, { configuration }: Greeting): AcceptorDecision {
-  const own = state.configuration.generation;
-  ensureGeneration(configuration.generation >= own, state, configuration.generation);
-  if (configuration.generation === own) return { state, effects: [{ kind: 'answer' }] };
-  return successor(state, { ...state, configuration }, [{ kind: 'persist' }, { kind: 'answer' }]);
+/** Adopts a newer configuration. One that is older is answered with its own. */
+export function stepGreeting(state: AcceptorState, greeting: Greeting): AcceptorDecision {
+  const { to, identity, configuration } = greeting;
+  ensureAddressed(state, to);
+  ensureSameTimeline(state.identity, identity);
+  return follow(state, { ...state, configuration: newer(state, configuration) });
+}
+
+/** Adopts a configuration, and a term to go with it, on the word of whoever changes the members. */
+export function stepConfigure(state: AcceptorState, configure: Configure): AcceptorDecision {
+  const { to, configuration } = configure;
+  ensureAddressed(state, to);
+  ensureGeneration(state, configuration.generation);
+  const raised = term(Math.max(state.term, configure.term));
+  return follow(state, { ...state, configuration: newer(state, configuration), term: raised });
+}
+
+/** Whether the log may be deleted. Fails with `acceptor_is_member` or `generation_stale`. */
+export function ensureMayLeave(state: AcceptorState, { to, configuration }: Leave): void {
+  ensureAddressed(state, to);
+  ensureGeneration(state, configuration.generation);
+  ensure(!isMember(configuration, state.acceptor), 'acceptor_is_member', {
+    acceptor: state.acceptor,
+    generation: configuration.generation,
+  });
 }
 
 /** Promises a higher term. The shell has synced before: `flushLsn` is all there is. */
 export function stepVote(state: AcceptorState, request: VoteRequest): AcceptorDecision {
   checkGeneration(state, request.generation);
   if (request.term <= state.term) return { state, effects: [{ kind: 'answer' }] };
-  return successor(state, { ...state, term: request.term }, [
-    { kind: 'persist' },
-    { kind: 'answer' },
-  ]);
+  return follow(state, { ...state, term: request.term });
 }
 
 /** Follows an elected proposer: the log is cut to what both have, its history installed. */
@@ -144,8 +179,8 @@ export function stepElected(state: AcceptorState, elected: Elected): AcceptorDec
 }
 
 /**
- * Stores bytes at the end of the log. They may also begin at the last record's end: what follows it
- * was never reported, and a Postgres that recovered from a crash writes it anew.
+ * Stores bytes at the end of the log. They may also begin at the last record's end: what follows it was
+ * never reported, and whoever hands on whole records begins there.
  */
 export function stepAppend(state: AcceptorState, append: Append): AcceptorDecision {
   checkGeneration(state, append.generation);
@@ -199,24 +234,34 @@ export function stepSynced(state: AcceptorState): AcceptorState {
 
 export function greetingResult(state: AcceptorState): GreetingResult {
   const { acceptor, configuration } = state;
-  return { acceptor, generation: configuration.generation, term: state.term };
+  return { acceptor, configuration, term: state.term };
 }
 
-/** The answer to `request`: `state` is the one after `stepVote`, `before` the one before it. */
-export function voteResult(
-  before: AcceptorState,
-  state: AcceptorState,
-  request: VoteRequest,
-): VoteResult {
+export function configureResult(state: AcceptorState, firstLsn: Lsn): ConfigureResult {
+  const { acceptor, configuration, flushLsn, commitLsn } = state;
+  return {
+    acceptor,
+    generation: configuration.generation,
+    term: state.term,
+    lastLogTerm: lastLogTerm(state.history, flushLsn),
+    flushLsn,
+    commitLsn,
+    firstLsn,
+  };
+}
+
+/** The answer to a vote: `state` is the one after `stepVote`, `before` the one before it. */
+export function voteResult(before: AcceptorState, state: AcceptorState, firstLsn: Lsn): VoteResult {
   return {
     acceptor: state.acceptor,
     generation: state.configuration.generation,
     term: state.term,
-    voteGiven: before.term < request.term && state.term === request.term,
+    voteGiven: before.term < state.term,
     flushLsn: state.flushLsn,
     lastRecordStart: state.lastRecordStart,
     commitLsn: state.commitLsn,
     truncateLsn: state.truncateLsn,
+    firstLsn,
     history: cutHistory(state.history, state.flushLsn),
   };
 }
@@ -240,16 +285,35 @@ function truncation(state: AcceptorState, end: Lsn): readonly AcceptorEffect[] {
   return state.writeLsn > end ? [{ kind: 'truncateWal', end }] : [];
 }
 
+/** A proposer of this configuration, in which the acceptor has a say, speaks. */
 function checkGeneration(state: AcceptorState, generation: number): void {
-  ensureGeneration(generation >= state.configuration.generation, state, generation);
-  ensure(generation === state.configuration.generation, 'generation_unknown', {
-    generation,
-    own: state.configuration.generation,
-  });
+  const { acceptor, configuration } = state;
+  const own = configuration.generation;
+  ensureGeneration(state, generation);
+  ensure(generation === own, 'generation_unknown', { generation, own });
+  ensure(isMember(configuration, acceptor), 'acceptor_not_member', { acceptor, generation });
 }
 
-function ensureGeneration(holds: boolean, state: AcceptorState, generation: number): void {
-  ensure(holds, 'generation_stale', { generation, own: state.configuration.generation });
+function ensureGeneration({ configuration }: AcceptorState, generation: number): void {
+  const own = configuration.generation;
+  ensure(generation >= own, 'generation_stale', { generation, own });
+}
+
+function ensureAddressed({ acceptor }: AcceptorState, to: AcceptorId): void {
+  ensure(to === acceptor, 'acceptor_of_another_member', { own: acceptor, asked: to });
+}
+
+function newer({ configuration: own }: AcceptorState, other: Configuration): Configuration {
+  ensureNoContradiction(own, other);
+  return other.generation > own.generation ? other : own;
+}
+
+/** Makes a configuration or a term durable, if it is news, and answers. */
+function follow(before: AcceptorState, after: AcceptorState): AcceptorDecision {
+  const { configuration } = before;
+  const news = after.configuration !== configuration || after.term !== before.term;
+  if (!news) return { state: before, effects: [{ kind: 'answer' }] };
+  return successor(before, after, [{ kind: 'persist' }, { kind: 'answer' }]);
 }
 
 function successor(

@@ -1,20 +1,26 @@
 /**
- * Messages: what a proposer and an acceptor say to each other. Plain records; actors wrap them.
+ * Messages: what a proposer, or whoever changes the members, and an acceptor say to each other. Plain
+ * records; actors wrap them.
  *
  * Every request names the configuration's generation; every answer carries the acceptor's term, so
- * that a proposer learns at once that it was replaced.
+ * that a proposer learns at once that it was replaced. A request may come late, twice, or after
+ * newer ones; an answer is void when it is not of the present contact.
  */
 import { type Lsn } from '../base/lsn.ts';
+import { type TimelineIdentity } from './identity.ts';
 import { type AcceptorId, type Configuration } from './membership.ts';
 import { type Term, type TermHistory } from './term.ts';
 
-/** First contact: makes the configuration known. */
+/** First contact: who is meant, which timeline, and the configuration, which is made known. */
 export interface Greeting {
+  readonly to: AcceptorId;
+  readonly identity: TimelineIdentity;
   readonly configuration: Configuration;
 }
 export interface GreetingResult {
   readonly acceptor: AcceptorId;
-  readonly generation: number;
+  /** The greeting's, or a newer one: the proposer then follows that. */
+  readonly configuration: Configuration;
   readonly term: Term;
 }
 
@@ -34,6 +40,8 @@ export interface VoteResult {
   readonly lastRecordStart: Lsn;
   readonly commitLsn: Lsn;
   readonly truncateLsn: Lsn;
+  /** It has no WAL below. */
+  readonly firstLsn: Lsn;
   /** Cut to `flushLsn`. */
   readonly history: TermHistory;
 }
@@ -65,4 +73,29 @@ export interface AppendResult {
   readonly term: Term;
   readonly flushLsn: Lsn;
   readonly commitLsn: Lsn;
+}
+
+/** A change of members: follow this configuration from now on, and obey no term below `term`. */
+export interface Configure {
+  readonly to: AcceptorId;
+  readonly configuration: Configuration;
+  readonly term: Term;
+}
+/** Where an acceptor stands that follows the configuration: both are on its disk. */
+export interface ConfigureResult {
+  readonly acceptor: AcceptorId;
+  readonly generation: number;
+  readonly term: Term;
+  /** The term that wrote the end of its log. */
+  readonly lastLogTerm: Term;
+  readonly flushLsn: Lsn;
+  readonly commitLsn: Lsn;
+  /** It has no WAL below. */
+  readonly firstLsn: Lsn;
+}
+
+/** You are no member of this configuration any more: delete the log. */
+export interface Leave {
+  readonly to: AcceptorId;
+  readonly configuration: Configuration;
 }

@@ -251,8 +251,10 @@ export class PostgresClient {
       });
   }
 
+  /** A server that shuts down completes the command, without a CopyDone. */
   #onCopyMessage(sink: CopySink, message: BackendMessage): void {
-    if (message.name !== 'error' && message.name !== 'copyDone') return;
+    const ends = ['error', 'copyDone', 'commandComplete'].includes(message.name);
+    if (!ends) return;
     this.#sink = null;
     sink.onReadDone();
     sink.onEnd(message.name === 'error' ? asFailure(message) : null);

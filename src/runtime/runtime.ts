@@ -250,6 +250,7 @@ export class Runtime {
     return new Kernel({
       thread: 'main',
       threadIndex: mainIndex,
+      hostName: options?.self.host ?? null,
       behaviors,
       scheduler: new EventLoopScheduler(),
       clock: systemClock,

@@ -215,6 +215,7 @@ export class Simulation {
     const kernel = new Kernel({
       thread: name,
       threadIndex: index,
+      hostName: null,
       behaviors: this.#options.behaviors,
       scheduler: lane,
       clock: this.clock,

@@ -8,10 +8,19 @@ import { join } from 'node:path';
 import {
   type AcceptorDescription,
   type AcceptorMessage,
+  type AcceptorOptions,
+  type JoinedLog,
   type ReadWalResult,
 } from '../../src/actors/acceptor/protocol.ts';
 import { lsnZero, parseLsn, type Lsn } from '../../src/base/lsn.ts';
-import { type AppendResult, type VoteResult } from '../../src/consensus/messages.ts';
+import { type TimelineIdentity } from '../../src/consensus/identity.ts';
+import {
+  type AppendResult,
+  type ConfigureResult,
+  type Greeting,
+  type GreetingResult,
+  type VoteResult,
+} from '../../src/consensus/messages.ts';
 import { type Configuration } from '../../src/consensus/membership.ts';
 import { term, termZero, type TermHistory } from '../../src/consensus/term.ts';
 import { type LogEntry } from '../../src/io/log.ts';
@@ -58,11 +67,13 @@ export class TestAcceptor {
   readonly name: string;
   readonly #host: QuorumHost;
   readonly fixture: WalFixture;
+  #startLsn: Lsn;
 
   constructor(host: QuorumHost, name = 't', fixture = walFixture(18)) {
     this.#host = host;
     this.name = name;
     this.fixture = fixture;
+    this.#startLsn = fixture.start;
   }
 
   get path(): string {
@@ -71,12 +82,22 @@ export class TestAcceptor {
   get directory(): string {
     return join(this.#host.directory, this.name);
   }
+  get identity(): TimelineIdentity {
+    return { ...fixtureIdentity(this.fixture), startLsn: this.#startLsn };
+  }
   get configuration(): Configuration {
     return { generation: 1, members: [this.name], newMembers: null };
   }
 
-  async start(): Promise<this> {
-    const options = { acceptor: this.name, timeline: 't', directory: this.directory };
+  /** As a newborn, unless `more` says otherwise. */
+  async start(more: Partial<AcceptorOptions> = {}): Promise<this> {
+    const options = {
+      acceptor: this.name,
+      timeline: 't',
+      newborn: true,
+      directory: this.directory,
+      ...more,
+    };
     await this.#host.runtime.spawn({
       behavior: 'acceptor',
       name: this.name,
@@ -91,12 +112,13 @@ export class TestAcceptor {
   }
 
   /** Starts anew from what is on disk. */
-  async restart(): Promise<void> {
+  async restart(more: Partial<AcceptorOptions> = {}): Promise<void> {
     await this.stop();
-    await this.start();
+    await this.start(more);
   }
 
   async create(startLsn = this.fixture.start): Promise<void> {
+    this.#startLsn = startLsn;
     await this.#ask({
       kind: 'createTimeline',
       startLsn,
@@ -117,12 +139,30 @@ export class TestAcceptor {
     return vote;
   }
 
-  async greet(configuration: Configuration): Promise<void> {
-    await this.#ask({ kind: 'greet', configuration });
+  greet(configuration: Configuration, more: Partial<Greeting> = {}): Promise<GreetingResult> {
+    const greeting = { to: this.name, identity: this.identity, configuration, ...more };
+    return this.#ask({ kind: 'greet', ...greeting }) as Promise<GreetingResult>;
   }
 
-  vote(number: number): Promise<VoteResult> {
-    return this.#ask({ kind: 'vote', generation: 1, term: term(number) }) as Promise<VoteResult>;
+  configure(configuration: Configuration, number = 0): Promise<ConfigureResult> {
+    const configure = { to: this.name, configuration, term: term(number) };
+    return this.#ask({ kind: 'setConfiguration', ...configure }) as Promise<ConfigureResult>;
+  }
+
+  async leave(configuration: Configuration): Promise<void> {
+    await this.#ask({ kind: 'leaveTimeline', to: this.name, configuration });
+  }
+
+  describeLog(): Promise<JoinedLog> {
+    return this.#ask({ kind: 'describeLog' }) as Promise<JoinedLog>;
+  }
+
+  async join(log: JoinedLog): Promise<void> {
+    await this.#ask({ kind: 'joinTimeline', log });
+  }
+
+  vote(number: number, generation = 1): Promise<VoteResult> {
+    return this.#ask({ kind: 'vote', generation, term: term(number) }) as Promise<VoteResult>;
   }
 
   install(history: TermHistory, start: Lsn): Promise<AppendResult> {
@@ -204,6 +244,12 @@ interface AppendOptions {
 }
 
 export const birthHistory: TermHistory = [{ term: termZero, start: walFixture(18).start }];
+
+export function fixtureIdentity(fixture = walFixture(18)): TimelineIdentity {
+  const { major, start: startLsn } = fixture;
+  const systemId = systemIdOf(fixture);
+  return { timeline: 't', major, systemId, segmentSize: fixtureSegmentSize, startLsn };
+}
 
 /** From the long header of the first page. */
 function systemIdOf({ bytes }: WalFixture): string {

@@ -4,12 +4,13 @@
  */
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { converse, ModelProposer, recordSize, World } from './world.ts';
+import { recordSize } from './model-acceptor.ts';
+import { type ModelProposer } from './model-proposer.ts';
+import { converse, exchange, World } from './world.ts';
 
 test('commit rule: WAL of an older term counts only once a majority has reached the term start', () => {
   const world = new World(['a', 'b', 'c']);
-  const p = new ModelProposer(world, 'p');
-  const q = new ModelProposer(world, 'q');
+  const [p, q] = world.proposers as [ModelProposer, ModelProposer];
   elect(world, p, ['a', 'c']); //                term 1
   p.write(2 * recordSize);
   converse(world, p, 'a'); //                    two records of term 1, on a alone
@@ -21,7 +22,7 @@ test('commit rule: WAL of an older term counts only once a majority has reached 
   elect(world, p, ['a', 'c'], 4); //             term 3 begins behind the records of term 1
   converse(world, p, 'a'); //                    a gives c what it lacks
   meet(world, p, ['c'], 1); //                   c stores both records, and dies before the sync:
-  world.acceptors.get('c')!.crash(recordSize); // one has reached its disk
+  world.acceptor('c').crash(recordSize); //      one has reached its disk
   p.lose('c');
   p.reconnect('c');
   meet(world, p, ['c'], 3); //                   c follows with one of the two: no commit yet
@@ -36,20 +37,14 @@ test('commit rule: WAL of an older term counts only once a majority has reached 
   assert.ok(world.commitLsn > start);
 });
 
-/** Elects `proposer` with these acceptors, and no others; `messages` of each contact are delivered. */
-function elect(world: World, proposer: ModelProposer, ids: readonly string[], messages = 99): void {
-  world.contacts = [];
-  proposer.elect();
-  meet(world, proposer, ids, messages);
+/** Elects `proposer` with these acceptors, and no others, in so many turns. */
+function elect(world: World, proposer: ModelProposer, ids: readonly string[], turns = 99): void {
+  world.network.packets = [];
+  proposer.elect(world.document.configuration);
+  meet(world, proposer, ids, turns);
 }
 
-/** Delivers `count` messages of each contact, in turns. */
-function meet(world: World, proposer: ModelProposer, ids: readonly string[], count: number): void {
-  for (let turn = 0; turn < count; turn += 1)
-    for (const id of ids) {
-      const contact = world
-        .busy()
-        .find((each) => each.proposer === proposer && each.acceptor === id);
-      if (contact !== undefined) world.deliver(contact);
-    }
+/** Delivers `turns` messages to each of them, in turns, and what they answer. */
+function meet(world: World, proposer: ModelProposer, ids: readonly string[], turns: number): void {
+  for (let turn = 0; turn < turns; turn += 1) for (const id of ids) exchange(world, proposer, id);
 }

@@ -21,6 +21,15 @@ export class SeededRandom {
     return this.below(100) < percent;
   }
 
+  /** Up to `count` of them, each once. */
+  some<T>(from: readonly T[], count: number): readonly T[] {
+    const left = [...from];
+    const taken: T[] = [];
+    while (taken.length < count && left.length > 0)
+      taken.push(...left.splice(this.below(left.length), 1));
+    return taken;
+  }
+
   pick<T>(from: readonly T[]): T {
     return from[this.below(from.length)]!;
   }

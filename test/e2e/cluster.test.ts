@@ -1,11 +1,19 @@
 /** Three hosts: what is acknowledged is with two of them, and any of them can go on. */
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { prepareTestCluster, startTestCluster } from './cluster.ts';
 import { connectTo, type TestHost } from './host.ts';
 
 interface Started {
   readonly connectionString: string;
+}
+interface Member {
+  readonly member: string;
+  readonly role: string;
+  readonly term: number | null;
+  readonly flushLsn: string | null;
 }
 interface Verified {
   readonly differences: number;
@@ -94,6 +102,40 @@ test(
     await b.start();
     await waiting;
     await client.end();
+  },
+);
+
+test(
+  'cluster: a member that lost its disk does not vote, and a new one on its host takes its place',
+  { timeout: 300_000 },
+  async (t) => {
+    const { a, b, c } = await startTestCluster(t);
+    await run(a.connectionString, 'create table t (n int)');
+    await killed(c);
+    rmSync(join(c.directory, 'timelines'), { recursive: true });
+    await c.start();
+    await run(a.connectionString, 'insert into t values (1)');
+    const before = await a.json<readonly Member[]>('acceptor', 'list', 'main');
+    assert.deepEqual(before.map(({ member, term }) => [member, term === null]).at(-1), [
+      'c',
+      false,
+    ]);
+    assert.equal(before.at(-1)!.flushLsn, '0/0');
+
+    await b.json('acceptor', 'replace', 'main', 'c', '--with', 'c');
+
+    const after = await a.json<readonly Member[]>('acceptor', 'list', 'main');
+    assert.deepEqual(
+      after.map(({ member, role }) => `${member} ${role}`),
+      ['a member', 'b member', 'c.2 member'],
+    );
+    await run(a.connectionString, 'insert into t values (2)'); // the same Postgres goes on
+    await killed(b);
+    await run(a.connectionString, 'insert into t values (3)'); // which the new member is needed for
+    await killed(a);
+    await b.start();
+    const { connectionString } = await b.json<Started>('endpoint', 'start', 'main');
+    assert.equal(await run(connectionString, 'select sum(n) from t'), '6');
   },
 );
 

@@ -77,10 +77,8 @@ async function secondCompute(directory: string, port: number): Promise<ComputeOp
     port,
     uid: 65_534,
     gid: 65_534,
-    quorum: {
-      configuration: branch.configuration,
-      acceptors: [{ id: 'host', path: `acceptor/${branch.timeline}` }],
-    },
+    configuration: branch.configuration,
+    acceptorPath: `acceptor/${branch.timeline}`,
     sharedBuffers_bytes: 2 ** 24,
     maxConnections: 20,
     startTimeout_ms: 60_000,

@@ -187,6 +187,7 @@ class Watch {
   answers(asked: AcceptorMessage, result: unknown): void {
     switch (asked.kind) {
       case 'createTimeline':
+      case 'joinTimeline':
         this.#promised.created = true;
         return;
       case 'vote':
@@ -204,6 +205,9 @@ class Watch {
       }
       case 'greet':
       case 'awaitCommit':
+      case 'setConfiguration':
+      case 'leaveTimeline':
+      case 'describeLog':
       case 'copyWal':
       case 'removeWal':
       case 'describeAcceptor':

@@ -7,6 +7,7 @@ import { lsn, lsnZero, maxLsn, type Lsn } from '../../src/base/lsn.ts';
 import {
   type AcceptorDescription,
   type AcceptorMessage,
+  type AcceptorOptions,
 } from '../../src/actors/acceptor/protocol.ts';
 import { openStore, type Store } from '../../src/actors/acceptor/store.ts';
 import { proposer } from '../../src/actors/proposer/proposer.ts';
@@ -248,12 +249,8 @@ export class World {
     return machine;
   }
 
-  #acceptorOptions(id: string): {
-    readonly acceptor: string;
-    readonly timeline: string;
-    readonly directory: string;
-  } {
-    return { acceptor: id, timeline: 't', directory };
+  #acceptorOptions(id: string): AcceptorOptions {
+    return { acceptor: id, timeline: 't', newborn: true, directory };
   }
 
   #behaviors(plant: Plant | null): Behaviors {
@@ -272,14 +269,13 @@ export class World {
   #writer(name: string): Writer {
     const { simulation, ledger, configuration } = this;
     const random = new SeededRandom(this.random.uint32());
-    return new Writer({ name, simulation, ledger, configuration, identity, random });
+    const timeline = { timeline: 't', ...identity, startLsn: start };
+    return new Writer({ name, simulation, ledger, configuration, identity, timeline, random });
   }
 
   #proposerSpec(name: string): ChildSpec {
-    const acceptors = this.machines.map(({ id }) => ({ id, path: `acceptor-${id}/t` }));
     const options = {
-      timeline: 't',
-      acceptors,
+      acceptorPath: 'acceptor-{member}/t',
       answerTimeout_ms: 300,
       reconnect_ms: 50,
       followTimeout_ms: 1_000,

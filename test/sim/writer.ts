@@ -5,6 +5,7 @@
 import { lsn, type Lsn } from '../../src/base/lsn.ts';
 import { Failure } from '../../src/base/failure.ts';
 import { type ElectResult, type ProposerMessage } from '../../src/actors/proposer/protocol.ts';
+import { type TimelineIdentity } from '../../src/consensus/identity.ts';
 import { type Configuration } from '../../src/consensus/membership.ts';
 import { type SeededRandom } from '../../src/io/random.ts';
 import { placeRecord, type WalIdentity } from '../../src/postgres/wal-writer.ts';
@@ -18,6 +19,7 @@ export interface WriterOptions {
   readonly ledger: Ledger;
   readonly configuration: Configuration;
   readonly identity: WalIdentity;
+  readonly timeline: TimelineIdentity;
   readonly random: SeededRandom;
 }
 
@@ -76,9 +78,10 @@ export class Writer {
   }
 
   async #elect(): Promise<ElectResult | null> {
-    const { simulation, configuration, ledger, name } = this.#options;
+    const { simulation, timeline: identity, configuration, ledger, name } = this.#options;
     const timeout_ms = electTimeout_ms;
-    const elect = { kind: 'elect', configuration, owner: null, run: 0, timeout_ms } as const;
+    const whom = { identity, configuration, owner: null, run: 0 };
+    const elect = { kind: 'elect', ...whom, timeout_ms } as const;
     try {
       const elected = await simulation.ask(this.#proposer, elect, {
         timeout_ms: 2 * electTimeout_ms,

@@ -3,9 +3,10 @@
  *
  * Owns:    the timeline's WAL segments, `acceptor.control` and `acceptor.position` on this host.
  * Serves:  the proposer (greet, vote, installTerm, appendWal), readers of committed WAL (readWal),
- *          and whoever creates timelines or keeps segments elsewhere.
+ *          and whoever creates timelines, changes their members or keeps segments elsewhere.
  * Promise: an answered append is on disk, and an answered vote is remembered.
- * Crash:   the next start reads it all back from disk; memory is not precious.
+ * Crash:   the next start reads it all back from disk; memory is not precious. What the disk has lost
+ *          is lost: this member never comes back, and another joins in its place.
  * Never:   decides. Decisions are src/consensus/acceptor.ts's.
  */
 import { unreachable } from '../../base/assert.ts';
@@ -13,9 +14,12 @@ import { ensure, Failure } from '../../base/failure.ts';
 import { formatLsn, lsn, lsnZero, minLsn, type Lsn } from '../../base/lsn.ts';
 import {
   appendResult,
+  configureResult,
+  ensureMayLeave,
   greetingResult,
   noConfiguration,
   stepAppend,
+  stepConfigure,
   stepElected,
   stepGreeting,
   stepStored,
@@ -26,11 +30,12 @@ import {
   type AcceptorDecision,
   type AcceptorEffect,
 } from '../../consensus/acceptor.ts';
-import { termZero } from '../../consensus/term.ts';
+import { ensureSameTimeline } from '../../consensus/identity.ts';
+import { cutHistory, termZero } from '../../consensus/term.ts';
 import { type Disk } from '../../io/disk.ts';
 import { isRecordPosition } from '../../postgres/wal-page.ts';
-import { defineActor, type Behavior, type Context } from '../../runtime/actor.ts';
-import { createStore, openStore, persist, type Store } from './store.ts';
+import { defineActor, type Behavior, type Context, type ResultOf } from '../../runtime/actor.ts';
+import { createStore, deleteStore, openStore, persist, type Store } from './store.ts';
 import {
   type AcceptorDescription,
   type AcceptorMessage,
@@ -39,10 +44,15 @@ import {
   type AwaitCommit,
   type CopyWal,
   type CreateTimeline,
+  type DescribeLog,
   type Greet,
   type InstallTerm,
+  type JoinedLog,
+  type JoinTimeline,
+  type LeaveTimeline,
   type ReadWal,
   type RemoveWal,
+  type SetConfiguration,
   type Vote,
 } from './protocol.ts';
 import { WaitingReaders } from './waiting-readers.ts';
@@ -50,8 +60,10 @@ import { WaitingReaders } from './waiting-readers.ts';
 interface AcceptorShell {
   readonly disk: Disk;
   readonly options: AcceptorOptions;
-  /** null until the timeline is created here. */
+  /** null before the log is begun here, after it was left, and when it is lost. */
   store: Store | null;
+  /** Whether the log may be begun; once. */
+  newborn: boolean;
   /** Appends stored and not yet answered. A `syncDue` is under way when there are any. */
   unanswered: AppendWal[];
   readonly readers: WaitingReaders;
@@ -83,6 +95,7 @@ function start(context: AcceptorContext, disk: Disk, options: AcceptorOptions): 
     disk,
     options,
     store,
+    newborn: options.newborn,
     unanswered: [],
     readers: new WaitingReaders(),
     positionIsDue: false,
@@ -108,6 +121,12 @@ function handle(context: AcceptorContext, shell: Shell, message: AcceptorMessage
     case 'createTimeline':
       onCreateTimeline(context, shell, message);
       return;
+    case 'joinTimeline':
+      onJoinTimeline(context, shell, message);
+      return;
+    case 'describeLog':
+      onDescribeLog(context, shell, message);
+      return;
     case 'greet':
       onGreet(context, shell, message);
       return;
@@ -119,6 +138,12 @@ function handle(context: AcceptorContext, shell: Shell, message: AcceptorMessage
       return;
     case 'appendWal':
       onAppendWal(context, shell, message);
+      return;
+    case 'setConfiguration':
+      onSetConfiguration(context, shell, message);
+      return;
+    case 'leaveTimeline':
+      onLeaveTimeline(context, shell, message);
       return;
     case 'readWal':
       onReadWal(context, shell, message);
@@ -158,13 +183,40 @@ function stop(context: AcceptorContext, shell: Shell): void {
 }
 
 function onCreateTimeline(context: AcceptorContext, shell: Shell, asked: CreateTimeline): void {
-  if (shell.store === null) {
-    shell.store = createStore(shell.disk, shell.options, asked);
-  } else {
-    const { startLsn } = shell.store.core;
-    ensure(startLsn === asked.startLsn, 'acceptor_exists', { start: formatLsn(startLsn) });
-  }
+  const { startLsn, lastRecordStart, major, systemId, segmentSize, head } = asked;
+  const identity = { timeline: shell.options.timeline, major, systemId, segmentSize, startLsn };
+  const history = [{ term: termZero, start: startLsn }];
+  begin(shell, { identity, beginLsn: startLsn, lastRecordStart, history, head });
+  const { startLsn: begun } = storeOf(shell).identity;
+  ensure(begun === startLsn, 'acceptor_exists', { start: formatLsn(begun) });
   context.answer(asked, null);
+}
+
+function onJoinTimeline(context: AcceptorContext, shell: Shell, asked: JoinTimeline): void {
+  begin(shell, asked.log);
+  ensureSameTimeline(storeOf(shell).identity, asked.log.identity);
+  context.answer(asked, null);
+}
+
+function begin(shell: Shell, log: JoinedLog): void {
+  const { disk, options, store, newborn } = shell;
+  if (store !== null) return;
+  const { acceptor, timeline } = options;
+  ensure(newborn, 'acceptor_lost', { acceptor, timeline });
+  shell.store = createStore(disk, options, log);
+  shell.newborn = false;
+}
+
+function onDescribeLog(context: AcceptorContext, shell: Shell, asked: DescribeLog): void {
+  const store = storeOf(shell);
+  answerStored(context, asked, () => joinedLog(store));
+}
+
+function joinedLog({ identity, log, core }: Store): JoinedLog {
+  const { end: beginLsn, start: lastRecordStart } = log.oldestPosition(identity.startLsn);
+  const head = log.copy(log.firstLsn, beginLsn - log.firstLsn);
+  const history = cutHistory(core.history, beginLsn);
+  return { identity, beginLsn, lastRecordStart, history, head };
 }
 
 function onGreet(context: AcceptorContext, shell: Shell, asked: Greet): void {
@@ -178,7 +230,27 @@ function onVote(context: AcceptorContext, shell: Shell, asked: Vote): void {
   sync(context, shell);
   const before = store.core;
   perform(store, stepVote(before, asked));
-  context.answer(asked, voteResult(before, store.core, asked));
+  context.answer(asked, voteResult(before, store.core, store.log.firstLsn));
+}
+
+function onSetConfiguration(context: AcceptorContext, shell: Shell, asked: SetConfiguration): void {
+  const store = storeOf(shell);
+  sync(context, shell);
+  perform(store, stepConfigure(store.core, asked));
+  context.answer(asked, configureResult(store.core, store.log.firstLsn));
+}
+
+/** Whoever waits for WAL here gets none: it reads from another member. */
+function onLeaveTimeline(context: AcceptorContext, shell: Shell, asked: LeaveTimeline): void {
+  const { store, readers } = shell;
+  if (store !== null) {
+    ensureMayLeave(store.core, asked);
+    sync(context, shell);
+    shell.store = null;
+    for (const waiting of readers.take(() => true)) context.refuse(waiting, missing(shell));
+    deleteStore(store);
+  }
+  context.answer(asked, null);
 }
 
 function onInstallTerm(context: AcceptorContext, shell: Shell, asked: InstallTerm): void {
@@ -295,26 +367,32 @@ function isFenced({ core }: Store, { term }: ReadWal): boolean {
 }
 
 function serve(context: AcceptorContext, store: Store, asked: ReadWal): void {
-  const bytes = readRecords(store, asked);
-  if (bytes instanceof Failure) {
-    context.log('error', 'stored WAL cannot be served', bytes.values);
-    context.refuse(asked, bytes);
-    return;
-  }
-  context.answer(asked, { begin: asked.from, bytes, commitLsn: store.core.commitLsn });
+  answerStored(context, asked, () => {
+    const bytes = readRecords(store, asked);
+    return { begin: asked.from, bytes, commitLsn: store.core.commitLsn };
+  });
 }
 
 /** Damage found while reading is the reader's news: the log still takes appends. */
-function readRecords(store: Store, asked: ReadWal): Uint8Array | Failure {
+function answerStored<Asked extends ReadWal | DescribeLog>(
+  context: AcceptorContext,
+  asked: Asked,
+  read: () => ResultOf<Asked>,
+): void {
   try {
-    ensure(!isFenced(store, asked), 'proposer_fenced', { term: asked.term });
-    const limit = readLimit(store, asked);
-    if (asked.from >= limit) return new Uint8Array(0);
-    return store.log.readRecords(asked.from, asked.bytesMax, limit);
+    context.answer(asked, read());
   } catch (failure) {
-    if (failure instanceof Failure) return failure;
-    throw failure;
+    if (!(failure instanceof Failure)) throw failure;
+    context.log('error', 'stored WAL cannot be served', failure.values);
+    context.refuse(asked, failure);
   }
+}
+
+function readRecords(store: Store, asked: ReadWal): Uint8Array {
+  ensure(!isFenced(store, asked), 'proposer_fenced', { term: asked.term });
+  const limit = readLimit(store, asked);
+  if (asked.from >= limit) return new Uint8Array(0);
+  return store.log.readRecords(asked.from, asked.bytesMax, limit);
 }
 
 function onCopyWal(context: AcceptorContext, shell: Shell, asked: CopyWal): void {
@@ -329,8 +407,9 @@ function onCopyWal(context: AcceptorContext, shell: Shell, asked: CopyWal): void
 
 function onRemoveWal(context: AcceptorContext, shell: Shell, asked: RemoveWal): void {
   const store = storeOf(shell);
+  const { configuration, truncateLsn } = store.core;
   persist(store); // a start scans from the anchor on disk, which must not lie below
-  store.log.removeBelow(minLsn(asked.below, store.core.truncateLsn));
+  if (configuration.newMembers === null) store.log.removeBelow(minLsn(asked.below, truncateLsn));
   context.answer(asked, { firstLsn: store.log.firstLsn });
 }
 
@@ -383,8 +462,13 @@ function truncate(store: Store, end: Lsn): void {
 }
 
 function storeOf(shell: Shell): Store {
-  ensure(shell.store !== null, 'acceptor_missing', { timeline: shell.options.timeline });
+  if (shell.store === null) throw missing(shell);
   return shell.store;
+}
+
+function missing({ options }: Shell): Failure {
+  const { acceptor, timeline } = options;
+  return new Failure('acceptor_missing', { acceptor, timeline });
 }
 
 function describe(shell: Shell): AcceptorDescription {
@@ -395,24 +479,24 @@ function describe(shell: Shell): AcceptorDescription {
   return {
     acceptor: options.acceptor,
     created,
-    generation: core.configuration.generation,
     configuration: core.configuration,
     term: core.term,
     history: core.history,
-    startLsn: core.startLsn,
+    startLsn: identity.startLsn,
     firstLsn: log.firstLsn,
     flushLsn: core.flushLsn,
     lastRecordStart: core.lastRecordStart,
     commitLsn: core.commitLsn,
     truncateLsn: core.truncateLsn,
-    ...identity,
+    major: identity.major,
+    systemId: identity.systemId,
+    segmentSize: identity.segmentSize,
   };
 }
 
 const nothing: AcceptorDescription = {
   acceptor: '',
   created: false,
-  generation: noConfiguration.generation,
   configuration: noConfiguration,
   term: termZero,
   history: [],

@@ -4,7 +4,7 @@
  * `acceptor.control` is replaced as a whole (little-endian):
  *
  * ```
- * u32 magic "ACC1" | u32 version 1 | u32 length of body | u32 CRC-32C of body | body: JSON, UTF-8
+ * u32 magic "ACC1" | u32 version 2 | u32 length of body | u32 CRC-32C of body | body: JSON, UTF-8
  * ```
  *
  * `acceptor.position` is written in place soon after a sync of the log, itself synced only before the
@@ -19,6 +19,7 @@ import { crc32c } from '../../base/crc32c.ts';
 import { Failure } from '../../base/failure.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { lsnField, struct, u32 } from '../../base/struct.ts';
+import { type TimelineIdentity } from '../../consensus/identity.ts';
 import { type Configuration } from '../../consensus/membership.ts';
 import { assertHistory, type Term, type TermHistory } from '../../consensus/term.ts';
 import { type Disk, type DiskFile } from '../../io/disk.ts';
@@ -28,15 +29,14 @@ export const positionFileName = 'acceptor.position';
 
 /** What of an acceptor is on disk besides its WAL. */
 export interface ControlRecord {
+  /** The member it was created as. */
   readonly acceptor: string;
-  readonly timeline: string;
-  readonly major: number;
-  readonly systemId: string;
-  readonly segmentSize: number;
+  readonly identity: TimelineIdentity;
   readonly configuration: Configuration;
   readonly term: Term;
   readonly history: TermHistory;
-  readonly startLsn: Lsn;
+  /** Start of the page below which nothing was ever stored here. */
+  readonly headLsn: Lsn;
   /** A committed record's end, from which the log is scanned at start. */
   readonly anchorLsn: Lsn;
   /** Start of the record that ends there. */
@@ -47,7 +47,7 @@ export interface ControlRecord {
 
 const Header = struct({ magic: u32, version: u32, length: u32, crc: u32 }, { size: 16 });
 const magic = 0x31434341;
-const version = 1;
+const version = 2;
 
 export function encodeControl(record: ControlRecord): Uint8Array {
   const body = new TextEncoder().encode(JSON.stringify(record));

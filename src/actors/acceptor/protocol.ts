@@ -1,34 +1,44 @@
 /**
  * What an acceptor understands. Path: `acceptor/<timeline id>`, on the `wal` thread.
  *
- * `greet`, `vote`, `installTerm` and `appendWal` are the proposer's (src/consensus/messages.ts);
- * the others serve whoever creates timelines, reads committed WAL or keeps segments elsewhere.
+ * `greet`, `vote`, `installTerm` and `appendWal` are the proposer's, `setConfiguration` and
+ * `leaveTimeline` a change of members' (src/consensus/messages.ts); the others serve whoever creates
+ * timelines, reads committed WAL or keeps segments elsewhere.
  */
 import { type Lsn } from '../../base/lsn.ts';
-import { type Configuration } from '../../consensus/membership.ts';
+import { type LogStart } from '../../consensus/acceptor.ts';
 import {
   type Append,
   type AppendResult,
+  type Configure,
+  type ConfigureResult,
   type Elected,
   type Greeting,
   type GreetingResult,
+  type Leave,
   type VoteRequest,
   type VoteResult,
 } from '../../consensus/messages.ts';
+import { type Configuration } from '../../consensus/membership.ts';
 import { type Term, type TermHistory } from '../../consensus/term.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
 
 export interface AcceptorOptions {
-  /** This host's name among the timeline's members. */
+  /** The id of the member that lives on this host. What another one left here is refused. */
   readonly acceptor: string;
   readonly timeline: string;
+  /**
+   * Whether its log may be begun: only while the project document does not name it. One that is named
+   * and has no log has lost it, and with it what it promised: it says `acceptor_missing` for ever.
+   */
+  readonly newborn: boolean;
   /** `<data>/timelines/<timeline>`: made when the timeline is created. */
   readonly directory: string;
 }
 
 /**
  * Begins a timeline's WAL on this host. Repeating it with the same start changes nothing; another
- * start is refused with `acceptor_exists`.
+ * start is refused with `acceptor_exists`, a member that is no newborn with `acceptor_lost`.
  */
 export interface CreateTimeline extends Ask<'createTimeline', null> {
   /** First LSN this timeline writes itself: a record boundary. */
@@ -46,6 +56,22 @@ export interface CreateTimeline extends Ask<'createTimeline', null> {
   readonly head: Uint8Array;
 }
 
+/**
+ * Begins this host's log of a timeline that others have, as one of them describes it. Repeating it
+ * changes nothing. It takes no part in anything before it is greeted with a configuration.
+ */
+export interface JoinTimeline extends Ask<'joinTimeline', null> {
+  readonly log: JoinedLog;
+}
+/** Where a new member's log may begin: at the oldest record that an acceptor keeps. */
+export interface DescribeLog extends Ask<'describeLog', JoinedLog> {
+  readonly kind: 'describeLog';
+}
+export interface JoinedLog extends LogStart {
+  /** Stored bytes below `beginLsn`, from the start of a page: so much of the first segment is kept. */
+  readonly head: Uint8Array;
+}
+
 export interface Greet extends Ask<'greet', GreetingResult>, Greeting {
   readonly kind: 'greet';
 }
@@ -59,6 +85,15 @@ export interface InstallTerm extends Ask<'installTerm', AppendResult>, Elected {
 /** Stores WAL. Answered once it is on disk. */
 export interface AppendWal extends Ask<'appendWal', AppendResult>, Append {
   readonly kind: 'appendWal';
+}
+
+/** Follows a configuration, and a term to go with it. Both are on disk when this is answered. */
+export interface SetConfiguration extends Ask<'setConfiguration', ConfigureResult>, Configure {
+  readonly kind: 'setConfiguration';
+}
+/** Deletes the log of a member that is none any more. Repeating it changes nothing. */
+export interface LeaveTimeline extends Ask<'leaveTimeline', null>, Leave {
+  readonly kind: 'leaveTimeline';
 }
 
 /**
@@ -99,7 +134,10 @@ export interface CopyWal extends Ask<'copyWal', { readonly bytes: Uint8Array }> 
   readonly size: number;
 }
 
-/** Whole segments below `below` may go; what the quorum may still need stays. */
+/**
+ * Whole segments below `below` may go; what the quorum may still need stays: everything, while a
+ * change of members is under way.
+ */
 export interface RemoveWal extends Ask<'removeWal', { readonly firstLsn: Lsn }> {
   readonly below: Lsn;
 }
@@ -111,7 +149,6 @@ export interface AcceptorDescription {
   readonly acceptor: string;
   /** false until `createTimeline`: everything below is then 0 or empty. */
   readonly created: boolean;
-  readonly generation: number;
   readonly configuration: Configuration;
   readonly term: Term;
   readonly history: TermHistory;
@@ -143,10 +180,14 @@ interface PositionDue {
 
 export type AcceptorMessage =
   | CreateTimeline
+  | JoinTimeline
+  | DescribeLog
   | Greet
   | Vote
   | InstallTerm
   | AppendWal
+  | SetConfiguration
+  | LeaveTimeline
   | ReadWal
   | AwaitCommit
   | CopyWal

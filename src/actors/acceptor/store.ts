@@ -3,8 +3,9 @@
  */
 import { assert } from '../../base/assert.ts';
 import { ensure } from '../../base/failure.ts';
-import { formatLsn, maxLsn, type Lsn } from '../../base/lsn.ts';
+import { formatLsn, lsn, maxLsn, type Lsn } from '../../base/lsn.ts';
 import { newAcceptor, type AcceptorState } from '../../consensus/acceptor.ts';
+import { ensureSameTimeline, type TimelineIdentity } from '../../consensus/identity.ts';
 import { readWholeFile, replaceFile, type Disk } from '../../io/disk.ts';
 import { walPageSize } from '../../postgres/wal-page.ts';
 import {
@@ -15,17 +16,15 @@ import {
   positionFileName,
   type ControlRecord,
 } from './control-file.ts';
-import { type AcceptorOptions, type CreateTimeline } from './protocol.ts';
+import { type AcceptorOptions, type JoinedLog } from './protocol.ts';
 import { WalLog, type RecordPosition } from './wal-log.ts';
 
 export interface Store {
   readonly disk: Disk;
   readonly options: AcceptorOptions;
-  readonly identity: {
-    readonly major: number;
-    readonly systemId: string;
-    readonly segmentSize: number;
-  };
+  readonly identity: TimelineIdentity;
+  /** Start of the page below which nothing was ever stored here. */
+  readonly headLsn: Lsn;
   readonly log: WalLog;
   readonly position: PositionFile;
   core: AcceptorState;
@@ -34,17 +33,23 @@ export interface Store {
   persistedAnchorLsn: Lsn;
 }
 
-/** Opens what is on disk and finds the log's end, or null when no timeline was created here. */
+/**
+ * Opens what is on disk and finds the log's end, or null when no log was begun here. Fails with
+ * `acceptor_of_another_member` when it is not this member's.
+ */
 export function openStore(disk: Disk, options: AcceptorOptions): Store | null {
   const path = `${options.directory}/${controlFileName}`;
   const bytes = readWholeFile(disk, path);
   if (bytes === null) return null;
   const control = decodeControl(bytes, path);
-  const { major, systemId, segmentSize } = control;
-  const identity = { major, systemId, segmentSize };
+  const { acceptor, identity, headLsn } = control;
+  ensure(acceptor === options.acceptor, 'acceptor_of_another_member', {
+    own: acceptor,
+    asked: options.acceptor,
+    path,
+  });
   const anchor = { end: control.anchorLsn, start: control.anchorRecordStart };
-  const format = { ...identity, startLsn: control.startLsn };
-  const log = new WalLog(disk, walDirectory(options), format, anchor);
+  const log = new WalLog(disk, walDirectory(options), { ...identity, headLsn }, anchor);
   const position = openPosition(disk, options);
   const known = position.read();
   const commitLsn = maxLsn(control.commitLsn, known?.commitLsn ?? control.commitLsn);
@@ -59,52 +64,62 @@ export function openStore(disk: Disk, options: AcceptorOptions): Store | null {
   const end = { end: log.recordEnd, start: log.lastRecordStart };
   const core = restored(control, end, commitLsn);
   const persistedAnchorLsn = anchor.end;
-  return { disk, options, identity, log, position, core, candidate: end, persistedAnchorLsn };
+  const begun = { disk, options, identity, headLsn, log, position };
+  return { ...begun, core, candidate: end, persistedAnchorLsn };
 }
 
-/** Begins a timeline: its first segment, then the control file that makes it exist. */
-export function createStore(disk: Disk, options: AcceptorOptions, born: CreateTimeline): Store {
-  const { startLsn, lastRecordStart, major, systemId, segmentSize, head } = born;
-  ensure(head.length === startLsn % walPageSize, 'wal_position_invalid', {
-    start: formatLsn(startLsn),
+/** Begins a log: its first segment, then the control file that makes it exist. */
+export function createStore(disk: Disk, options: AcceptorOptions, begun: JoinedLog): Store {
+  const { identity, beginLsn, lastRecordStart, head } = begun;
+  const headLsn = lsn(beginLsn - head.length);
+  ensure(headLsn % walPageSize === 0, 'wal_position_invalid', {
+    begin: formatLsn(beginLsn),
     head: head.length,
   });
-  const identity = { major, systemId, segmentSize };
-  const anchor = { end: startLsn, start: lastRecordStart };
+  ensureSameTimeline({ ...identity, timeline: options.timeline }, identity);
+  const anchor = { end: beginLsn, start: lastRecordStart };
   disk.makeDirectory(options.directory);
-  const log = new WalLog(disk, walDirectory(options), { ...identity, startLsn }, anchor);
+  removeFiles(disk, options);
+  const log = new WalLog(disk, walDirectory(options), { ...identity, headLsn }, anchor);
   log.writeHead(head);
-  const core = newAcceptor({ acceptor: options.acceptor, startLsn, lastRecordStart });
+  const core = newAcceptor(options.acceptor, begun);
   const position = openPosition(disk, options);
   position.write(core.flushLsn, core.commitLsn);
   const persistedAnchorLsn = anchor.end;
-  const store = {
-    disk,
-    options,
-    identity,
-    log,
-    position,
-    core,
-    candidate: anchor,
-    persistedAnchorLsn,
-  };
+  const kept = { disk, options, identity, headLsn, log, position };
+  const store = { ...kept, core, candidate: anchor, persistedAnchorLsn };
   persist(store);
   return store;
 }
 
+/** Deletes a log. Without its control file it does not exist: what a crash leaves is nobody's. */
+export function deleteStore({ disk, options, log, position }: Store): void {
+  log.close();
+  position.close();
+  disk.remove(`${options.directory}/${controlFileName}`);
+  disk.syncDirectory(options.directory);
+  removeFiles(disk, options);
+}
+
+/** What is left of a log without a control file. */
+function removeFiles(disk: Disk, options: AcceptorOptions): void {
+  disk.remove(`${options.directory}/${positionFileName}`);
+  const wal = walDirectory(options);
+  for (const name of disk.list(wal)) disk.remove(`${wal}/${name}`);
+}
+
 /** Replaces the control file by what is in memory. */
 export function persist(store: Store): void {
-  const { disk, options, identity, log, core } = store;
-  const { configuration, term, history, startLsn, commitLsn, truncateLsn } = core;
+  const { disk, options, identity, headLsn, log, core } = store;
+  const { configuration, term, history, commitLsn, truncateLsn } = core;
   assert(log.anchor.end <= commitLsn, 'an anchor is committed');
   const record: ControlRecord = {
     acceptor: options.acceptor,
-    timeline: options.timeline,
-    ...identity,
+    identity,
     configuration,
     term,
     history,
-    startLsn,
+    headLsn,
     anchorLsn: log.anchor.end,
     anchorRecordStart: log.anchor.start,
     commitLsn,
@@ -115,13 +130,13 @@ export function persist(store: Store): void {
 }
 
 function restored(control: ControlRecord, end: RecordPosition, commitLsn: Lsn): AcceptorState {
-  const { acceptor, configuration, term, history, startLsn, truncateLsn } = control;
+  const { acceptor, identity, configuration, term, history, truncateLsn } = control;
   return {
     acceptor,
+    identity,
     configuration,
     term,
     history,
-    startLsn,
     writeLsn: end.end,
     recordLsn: end.end,
     flushLsn: end.end,

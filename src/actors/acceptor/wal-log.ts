@@ -10,7 +10,6 @@ import { ensure, Failure } from '../../base/failure.ts';
 import { formatLsn, lsn, lsnZero, type Lsn } from '../../base/lsn.ts';
 import { type Disk } from '../../io/disk.ts';
 import { parseSystemId } from '../../postgres/system-id.ts';
-import { walPageStart } from '../../postgres/wal-page.ts';
 import { WalReader, type WalReaderOptions } from '../../postgres/wal-reader.ts';
 import { WalRecord } from '../../postgres/wal-record.ts';
 import { WalSegments } from './wal-segments.ts';
@@ -19,8 +18,8 @@ export interface WalLogFormat {
   readonly major: number;
   readonly segmentSize: number;
   readonly systemId: string;
-  /** First LSN the timeline writes itself. */
-  readonly startLsn: Lsn;
+  /** Start of the page below which nothing was ever stored here. */
+  readonly headLsn: Lsn;
 }
 
 /** A record's end, and where that record starts; 0 when that is not known. */
@@ -35,7 +34,6 @@ export class WalLog {
   readonly #segments: WalSegments;
   readonly #options: WalReaderOptions;
   readonly #record = new WalRecord();
-  /** Start of the page the timeline begins in: nothing is stored below. */
   readonly #headLsn: Lsn;
   /** A committed record's end: whatever is above it can be framed again from here. */
   #anchor: RecordPosition;
@@ -45,8 +43,8 @@ export class WalLog {
 
   /** A log known up to `anchor`; `scan` finds what is stored behind it. */
   constructor(disk: Disk, directory: string, format: WalLogFormat, anchor: RecordPosition) {
-    const { major, segmentSize, systemId, startLsn } = format;
-    this.#headLsn = walPageStart(startLsn);
+    const { major, segmentSize, systemId, headLsn } = format;
+    this.#headLsn = headLsn;
     this.#segments = new WalSegments(disk, directory, segmentSize);
     this.#options = { major, segmentSize, systemId: parseSystemId(systemId) };
     this.#anchor = anchor;
@@ -62,7 +60,7 @@ export class WalLog {
     this.#segments.syncStored(this.#anchor.end, this.recordEnd);
   }
 
-  /** Writes the bytes of the first page below the start, and makes them durable. */
+  /** Writes the bytes below the start, from the start of a page, and makes them durable. */
   writeHead(bytes: Uint8Array): void {
     const begin = lsn(this.#anchor.end - bytes.length);
     this.#segments.truncate(begin);
@@ -88,6 +86,25 @@ export class WalLog {
   }
 
   get anchor(): RecordPosition {
+    return this.#anchor;
+  }
+
+  /**
+   * The position that the oldest record kept follows on: `beginLsn`, if WAL is kept from there; the
+   * anchor when there is no record below it. Fails as `corrupt` when stored bytes are damaged.
+   */
+  oldestPosition(beginLsn: Lsn): RecordPosition {
+    const seek = this.firstLsn > beginLsn;
+    const reader = new WalReader(seek ? this.firstLsn : beginLsn, { ...this.#options, seek });
+    while (reader.position < this.#anchor.end) {
+      const size = Math.min(scanBytes, this.#anchor.end - reader.position);
+      const bytes = this.#segments.read(reader.position, size);
+      ensure(bytes.length > 0, 'acceptor_wal_damaged', { at: formatLsn(reader.position) });
+      reader.push(bytes);
+      if (!reader.next(this.#record)) continue;
+      const { start, previous } = this.#record;
+      return { end: seek ? start : beginLsn, start: previous };
+    }
     return this.#anchor;
   }
 

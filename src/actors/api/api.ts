@@ -11,7 +11,11 @@ import { parseLsn, formatLsn } from '../../base/lsn.ts';
 import { announceApi } from '../../io/host-directory.ts';
 import { startHttpServer, type HttpServer, type Route } from '../../io/http-server.ts';
 import { defineActor, type ActorRef, type Context } from '../../runtime/actor.ts';
-import { type BranchDescription, type ControlMessage } from '../control/protocol.ts';
+import {
+  type BranchDescription,
+  type ControlMessage,
+  type MemberDescription,
+} from '../control/protocol.ts';
 import { type ApiMessage } from './protocol.ts';
 
 export const api = defineActor<ApiMessage, State, ApiOptions>({
@@ -48,6 +52,13 @@ const createBranchBody = {
     parent: { type: 'string' },
     at: { type: 'string' },
   },
+};
+
+const replaceMemberBody = {
+  type: 'object',
+  required: ['member', 'host'],
+  additionalProperties: false,
+  properties: { member: { type: 'string' }, host: { type: 'string' } },
 };
 
 async function start(context: Context<ApiMessage>, options: ApiOptions): Promise<State> {
@@ -89,6 +100,18 @@ function hostRoutes(context: Context<ApiMessage>, control: ActorRef<ControlMessa
     route('POST', '/v1/branches/:name/stop', ({ params }) =>
       context.ask(control, { kind: 'stopEndpoint', branch: params['name']! }, limits),
     ),
+    route('GET', '/v1/branches/:name/members', async ({ params }) => {
+      const list = { kind: 'listMembers', branch: params['name']! } as const;
+      return (await context.ask(control, list, limits)).map(showMember);
+    }),
+    {
+      ...route('POST', '/v1/branches/:name/members/replace', ({ params, body }) => {
+        const { member, host } = body as ReplaceMemberBody;
+        const replace = { kind: 'replaceMember', branch: params['name']!, member, host } as const;
+        return context.ask(control, replace, limits);
+      }),
+      body: replaceMemberBody,
+    },
     route('POST', '/v1/branches/:name/verify', async ({ params }) => {
       const report = await context.ask(
         control,
@@ -98,6 +121,11 @@ function hostRoutes(context: Context<ApiMessage>, control: ActorRef<ControlMessa
       return { ...report, lsn: formatLsn(report.lsn) };
     }),
   ];
+}
+
+interface ReplaceMemberBody {
+  readonly member: string;
+  readonly host: string;
 }
 
 interface CreateBranchBody {
@@ -116,5 +144,14 @@ function showBranch(branch: BranchDescription): object {
     ...branch,
     parentLsn: branch.parentLsn === null ? null : formatLsn(branch.parentLsn),
     endLsn: formatLsn(branch.endLsn),
+  };
+}
+
+function showMember(member: MemberDescription): object {
+  const { flushLsn, commitLsn } = member;
+  return {
+    ...member,
+    flushLsn: flushLsn === null ? null : formatLsn(flushLsn),
+    commitLsn: commitLsn === null ? null : formatLsn(commitLsn),
   };
 }

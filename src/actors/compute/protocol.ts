@@ -2,7 +2,7 @@
  * What a compute understands: one Postgres on one branch. Path: `compute/<timeline id>`.
  */
 import { type Lsn } from '../../base/lsn.ts';
-import { type AcceptorId, type Configuration } from '../../consensus/membership.ts';
+import { type Configuration } from '../../consensus/membership.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
 import { type MountFailed } from '../filesystem/protocol.ts';
 
@@ -33,14 +33,10 @@ export interface ComputeOptions extends ComputeSettings {
   readonly port: number;
   readonly uid: number;
   readonly gid: number;
-  readonly quorum: Quorum;
-}
-
-/** The acceptors of the branch's WAL. */
-export interface Quorum {
+  /** The acceptors of the branch's WAL. Acceptors that know newer ones have the last word. */
   readonly configuration: Configuration;
-  /** Where each lives: `path` of the acceptor named `id`. */
-  readonly acceptors: readonly { readonly id: AcceptorId; readonly path: string }[];
+  /** Where they live: `{host}` stands for the host of each. */
+  readonly acceptorPath: string;
 }
 
 /** Starts Postgres from storage, or says where it runs. Answered when it accepts connections. */

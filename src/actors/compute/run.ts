@@ -5,6 +5,7 @@
  * state at that end read from storage; a shutdown checkpoint appended there; the mount; Postgres.
  */
 import { basename, dirname, join } from 'node:path';
+import { crc32 } from '../../base/crc32.ts';
 import { Failure } from '../../base/failure.ts';
 import { type Lsn } from '../../base/lsn.ts';
 import { makeReachable, reachableAs, unmountBelow, type ReachablePath } from '../../io/mounts.ts';
@@ -237,10 +238,8 @@ async function spawnProposer(
   undo: Steps['undo'],
 ): Promise<ActorRef<ProposerMessage>> {
   const name = proposerName(context);
-  const { timeline } = options;
   const proposerOptions: ProposerOptions = {
-    timeline,
-    acceptors: options.quorum.acceptors,
+    acceptorPath: options.acceptorPath,
     answerTimeout_ms: 10_000,
     reconnect_ms: 500,
     followTimeout_ms: options.startTimeout_ms,
@@ -258,17 +257,21 @@ async function agreeOnStart(
   proposer: ActorRef<ProposerMessage>,
   run: number,
 ): Promise<StartPoint> {
-  const { configuration } = options.quorum;
+  const { timeline: id, major, systemId, segmentSize } = options;
+  const timeline = context.ref<TimelineMessage>(`timeline/${id}`);
+  const { startLsn } = await context.ask(timeline, { kind: 'describeTimeline' }, limits);
+  const identity = { timeline: id, major, systemId, segmentSize, startLsn };
+  const { configuration } = options;
   const owner = context.self.path;
   const elect = {
     kind: 'elect',
+    identity,
     configuration,
     owner,
     run,
     timeout_ms: electionTimeout_ms,
   } as const;
   const { endOfLog } = await context.ask(proposer, elect, limits);
-  const timeline = context.ref<TimelineMessage>(`timeline/${options.timeline}`);
   const wait = { kind: 'waitForLsn', at: endOfLog, timeout_ms: ingestTimeout_ms } as const;
   await context.ask(timeline, wait, wait);
   const state = await context.ask(timeline, { kind: 'describeState', at: endOfLog }, limits);
@@ -403,16 +406,22 @@ function releaseAll(paths: readonly ReachablePath[]): void {
 }
 
 function binariesName({ folder }: ComputeOptions): string {
-  return `postgres-${basename(folder)}`;
+  return `postgres-${placeName(folder)}`;
 }
 
 function scratchName({ folder }: ComputeOptions): string {
-  return `compute-${basename(folder)}`;
+  return `compute-${placeName(folder)}`;
 }
 
 /** Short: a socket's path has 107 bytes. */
 function socketDirectory({ folder }: ComputeOptions): string {
-  return `/run/stemma/socket-${basename(folder).slice(0, 16)}`;
+  return `/run/stemma/socket-${placeName(folder)}`;
+}
+
+/** Of a compute among all on this machine: two hosts on it may run the same branch, one after the other. */
+function placeName(folder: string): string {
+  const place = crc32(Buffer.from(folder)).toString(16).padStart(8, '0');
+  return `${basename(folder).slice(0, 16)}-${place}`;
 }
 
 /** The proposer and the mount bear their compute's name. */

@@ -3,18 +3,14 @@
  */
 import { join } from 'node:path';
 import { isPortFree, takeFreePort } from '../../io/ports.ts';
-import { allMembers } from '../../consensus/membership.ts';
 import { type ActorRef, type Context } from '../../runtime/actor.ts';
-import { pathOn } from '../../runtime/peers/peer-path.ts';
 import {
   type ComputeDescription,
   type ComputeMessage,
   type ComputeOptions,
-  type Quorum,
   type StartComputeResult,
   type VerifyReport,
 } from '../compute/protocol.ts';
-import { hostOfMember } from './placement.ts';
 import { findBranch, type Branch, type Project } from './project.ts';
 import { type ControlMessage, type ControlOptions } from './protocol.ts';
 
@@ -75,7 +71,7 @@ export class Computes {
   async #compute(project: Project, branch: Branch): Promise<ActorRef<ComputeMessage>> {
     const { timeline, name } = branch;
     if (!this.#running.has(timeline)) {
-      const { directory, address, uid, gid, compute } = this.#options;
+      const { directory, address, uid, gid, compute, hosts } = this.#options;
       const options: ComputeOptions = {
         timeline,
         branch: name,
@@ -87,7 +83,8 @@ export class Computes {
         port: branch.port!,
         uid,
         gid,
-        quorum: this.#quorum(branch),
+        configuration: branch.configuration,
+        acceptorPath: anyAcceptorPath(timeline, hosts),
         ...compute,
       };
       const child = { behavior: 'compute', name: timeline, options, thread: null };
@@ -99,15 +96,12 @@ export class Computes {
     return this.#ref(branch);
   }
 
-  /** Who is to be elected by, and where they are. */
-  #quorum({ configuration, timeline }: Branch): Quorum {
-    const acceptors = allMembers(configuration).map((id) => {
-      return { id, path: pathOn(hostOfMember(id), this.#options.host, `acceptor/${timeline}`) };
-    });
-    return { configuration, acceptors };
-  }
-
   #ref(branch: Branch): ActorRef<ComputeMessage> {
     return this.#context.ref(`compute/${branch.timeline}`);
   }
+}
+
+/** The path of any member's acceptor, as a proposer fills it in. */
+export function anyAcceptorPath(timeline: string, hosts: readonly string[]): string {
+  return hosts.length > 1 ? `{host}:acceptor/${timeline}` : `acceptor/${timeline}`;
 }

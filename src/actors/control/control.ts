@@ -16,6 +16,7 @@ import { defineActor, type Context, type ResultOf } from '../../runtime/actor.ts
 import { findRecordEnd } from './branch-point.ts';
 import { Computes } from './computes.ts';
 import { openProject } from './open-project.ts';
+import { Members } from './members.ts';
 import { OtherHosts } from './other-hosts.ts';
 import { hostOfMember, memberOn } from './placement.ts';
 import { type ProjectStore } from './project-store.ts';
@@ -42,7 +43,11 @@ import {
   type DescribeEndpoint,
   type DescribeHost,
   type DropBranch,
+  type DropMember,
   type EndpointDescription,
+  type ListMembers,
+  type MakeMember,
+  type ReplaceMember,
   type ResumeEndpoints,
   type StartedEndpoint,
   type StartEndpoint,
@@ -72,9 +77,13 @@ interface State {
   readonly others: OtherHosts;
   /** What is being done to keep up with the project; the next waits for it. */
   keepingUp: Promise<void>;
+  /** Whoever pauses, by a number of its own. */
+  readonly pauses: Map<number, () => void>;
+  pausesSeen: number;
 }
 
 const resumeRetry_ms = 1_000;
+const changePause_ms = 1_000;
 /** Longer than the settings let a Postgres take to stop or be compared. */
 const forwardLimits = { timeout_ms: 3_600_000 };
 
@@ -85,7 +94,10 @@ async function start(context: Context<ControlMessage>, options: ControlOptions):
   const computes = new Computes(context, options);
   const others = new OtherHosts(context, options);
   const keepingUp = Promise.resolve();
-  const state: State = { options, projects, timelines, computes, others, keepingUp };
+  const pauses = new Map<number, () => void>();
+  const state: State = {
+    ...{ options, projects, timelines, computes, others, keepingUp, pauses, pausesSeen: 0 },
+  };
   await keepUp(context, state);
   context.after(0, { kind: 'resumeEndpoints' });
   return state;
@@ -134,6 +146,16 @@ function receive(
       return onStopComputes(context, state, message);
     case 'verifyBranch':
       answerLater(context, message, verifyBranch(context, state, message));
+      return;
+    case 'pauseEnded':
+      state.pauses.get(message.pause)?.();
+      state.pauses.delete(message.pause);
+      return;
+    case 'listMembers':
+    case 'replaceMember':
+    case 'makeMember':
+    case 'dropMember':
+      receiveOfMembers(context, state, message);
       return;
   }
 }
@@ -214,6 +236,7 @@ function planBranch(
     createdAt_ms: context.clock.now_ms(),
     configuration: { generation: 1, members, newMembers: null },
     pending: [],
+    leaving: [],
     copies,
     host: null,
     port: null,
@@ -367,6 +390,44 @@ async function verifyBranch(
   ensure(branch.running && branch.host !== null, 'endpoint_stopped', { branch: branch.name });
   if (branch.host === options.host) return computes.verify(branch);
   return context.ask(others.control(branch.host), message, forwardLimits);
+}
+
+function receiveOfMembers(
+  context: Context<ControlMessage>,
+  state: State,
+  message: ListMembers | ReplaceMember | MakeMember | DropMember,
+): void {
+  const members = membersOf(context, state);
+  switch (message.kind) {
+    case 'listMembers':
+      answerLater(context, message, members.list(message.branch));
+      return;
+    case 'replaceMember':
+      answerLater(context, message, members.replace(message));
+      return;
+    case 'makeMember':
+      answerLater(context, message, members.make(message).then(toNull));
+      return;
+    case 'dropMember':
+      answerLater(context, message, members.drop(message).then(toNull));
+      return;
+  }
+}
+
+function membersOf(context: Context<ControlMessage>, state: State): Members {
+  const { options, projects, timelines, others } = state;
+  return new Members({ context, options, projects, timelines, others, pause });
+  function pause(): Promise<void> {
+    return new Promise((resolve) => {
+      state.pausesSeen += 1;
+      state.pauses.set(state.pausesSeen, resolve);
+      context.after(changePause_ms, { kind: 'pauseEnded', pause: state.pausesSeen });
+    });
+  }
+}
+
+function toNull(): null {
+  return null;
 }
 
 async function onProjectChanged(context: Context<ControlMessage>, state: State): Promise<void> {

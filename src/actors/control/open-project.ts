@@ -82,6 +82,7 @@ function newRoot(context: Context<ControlMessage>, options: ControlOptions): Bra
     ancestor: null,
     createdAt_ms: context.clock.now_ms(),
     configuration,
+    leaving: [],
     pending: allMembers(configuration).filter((id) => hostOfMember(id) !== host),
     copies: placeCopies(configuration, host, pageCopies),
     host: null,
@@ -101,6 +102,7 @@ function readOldProject(options: ControlOptions): Project | null {
     ...branch,
     configuration,
     pending: [],
+    leaving: [],
     copies: [host],
     host: branch.port === null ? null : host,
   }));

@@ -24,9 +24,9 @@ export function placeCopies(configuration: Configuration, self: string, count: n
   return following(members, self).slice(0, count);
 }
 
-/** The member on a host, or null. */
+/** The member on a host, or null; while one follows on another there, the one that joins. */
 export function memberOn(configuration: Configuration, host: string): AcceptorId | null {
-  return allMembers(configuration).find((id) => hostOfMember(id) === host) ?? null;
+  return allMembers(configuration).findLast((id) => hostOfMember(id) === host) ?? null;
 }
 
 /** The hosts from `self` on, round and round. */

@@ -35,6 +35,8 @@ export interface Branch {
    * before it makes its acceptor, so that none is ever made twice and forgets what it promised.
    */
   readonly pending: readonly AcceptorId[];
+  /** Members no more, whose hosts have not said yet that their logs are deleted. */
+  readonly leaving: readonly AcceptorId[];
   /** Hosts that keep its pages. */
   readonly copies: readonly string[];
   /** Host its Postgres runs on, or ran last; null until one was started. */
@@ -71,7 +73,10 @@ export function decodeProject(bytes: Uint8Array, path: string): Project {
 
 /** The first version knew one host, and its quorum of one. */
 export interface OldProject extends Omit<Project, 'branches' | 'deleted'> {
-  readonly branches: readonly Omit<Branch, 'configuration' | 'pending' | 'copies' | 'host'>[];
+  readonly branches: readonly Omit<
+    Branch,
+    'configuration' | 'pending' | 'leaving' | 'copies' | 'host'
+  >[];
 }
 
 /** Fails as `decodeProject` does. */
@@ -155,8 +160,9 @@ export function clearedAway(project: Project, timeline: string, host: string): P
 }
 
 /** Every host that keeps something of a branch. */
-export function hostsOf({ configuration, copies }: Branch): readonly string[] {
-  return [...new Set([...allMembers(configuration).map(hostOfMember), ...copies])];
+export function hostsOf({ configuration, leaving, copies }: Branch): readonly string[] {
+  const members = [...allMembers(configuration), ...leaving];
+  return [...new Set([...members.map(hostOfMember), ...copies])];
 }
 
 /** A branch and those it grows from, oldest first. */

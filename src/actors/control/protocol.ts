@@ -103,6 +103,50 @@ export interface ProjectChanged extends Tell<'projectChanged'> {
   readonly kind: 'projectChanged';
 }
 
+/** The acceptors of a branch, and how far each is. */
+export interface ListMembers extends Ask<'listMembers', readonly MemberDescription[]> {
+  readonly kind: 'listMembers';
+  readonly branch: string;
+}
+export interface MemberDescription {
+  readonly member: string;
+  readonly host: string;
+  readonly role: 'member' | 'joining' | 'leaving';
+  /** null, like what follows, when it does not answer. */
+  readonly term: number | null;
+  readonly flushLsn: Lsn | null;
+  readonly commitLsn: Lsn | null;
+}
+
+/**
+ * Has a new acceptor on `host` take the place of `member`. A change under way is gone on with instead.
+ * Fails with `change_invalid`, `host_unknown`, `change_not_done`.
+ */
+export interface ReplaceMember extends Ask<'replaceMember', ChangeReport> {
+  readonly kind: 'replaceMember';
+  readonly branch: string;
+  readonly member: string;
+  readonly host: string;
+}
+export interface ChangeReport {
+  readonly outcome: string;
+  readonly members: readonly string[];
+}
+
+/** Begins the log of a joiner on this host, as the acceptor `from` tells. */
+export interface MakeMember extends Ask<'makeMember', null> {
+  readonly kind: 'makeMember';
+  readonly branch: string;
+  readonly id: string;
+  readonly from: string;
+}
+/** Deletes what this host keeps of a member that is none any more. */
+export interface DropMember extends Ask<'dropMember', null> {
+  readonly kind: 'dropMember';
+  readonly branch: string;
+  readonly id: string;
+}
+
 /** What control is started with. */
 export interface ControlOptions {
   /** The host's folder. */
@@ -137,8 +181,18 @@ export interface StopComputes extends Ask<'stopComputes', null> {
   readonly kind: 'stopComputes';
 }
 
+/** A pause is over. */
+export interface PauseEnded extends Tell<'pauseEnded'> {
+  readonly pause: number;
+}
+
 export type ControlMessage =
+  | PauseEnded
   | AdoptBranch
+  | ListMembers
+  | ReplaceMember
+  | MakeMember
+  | DropMember
   | DescribeEndpoint
   | DropBranch
   | ProjectChanged

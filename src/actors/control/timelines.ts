@@ -34,6 +34,14 @@ import { hostOfMember, memberOn } from './placement.ts';
 import { type Branch } from './project.ts';
 import { type ControlMessage, type ControlOptions } from './protocol.ts';
 
+/** A member that joins: told by `from` where its log may begin. */
+interface Joiner {
+  readonly id: string;
+  readonly from: string;
+  /** Whether it may: not when it may have had a log that is lost. */
+  readonly newborn: boolean;
+}
+
 /** What all timelines of a project share. */
 export interface Cluster {
   readonly major: number;
@@ -44,6 +52,8 @@ export interface Cluster {
 const limits = { timeout_ms: 60_000 };
 /** Longer than a host that lives takes to say where it stands; another one may know as well. */
 const quickly = { timeout_ms: 2_000 };
+/** What an acceptor keeps in its folder. */
+const acceptorFiles = ['acceptor.control', 'acceptor.position', 'wal'] as const;
 const roles = ['wal-receiver', 'timeline', 'acceptor'] as const;
 
 /**
@@ -160,7 +170,7 @@ export class Timelines {
    */
   async #committed(branch: Branch): Promise<Lsn> {
     const { host, timeline, running } = branch;
-    const known = allMembers(branch.configuration).map((id) => this.#describeMember(branch, id));
+    const known = allMembers(branch.configuration).map((id) => this.describeMember(branch, id));
     const described = (await Promise.all(known)).filter((one) => one !== null);
     ensure(described.length > 0, 'quorum_unreachable', { timeline });
     const commits = described.map(({ commitLsn }) => commitLsn);
@@ -180,7 +190,8 @@ export class Timelines {
     }
   }
 
-  async #describeMember(branch: Branch, id: string): Promise<AcceptorDescription | null> {
+  /** null when it does not answer. */
+  async describeMember(branch: Branch, id: string): Promise<AcceptorDescription | null> {
     const acceptor = this.#context.ref<AcceptorMessage>(this.#acceptorPath(branch, id));
     try {
       return await this.#context.ask(acceptor, { kind: 'describeAcceptor' }, quickly);
@@ -189,11 +200,41 @@ export class Timelines {
     }
   }
 
+  /** Begins the log of a member that joins on this host, as another one tells. */
+  async join(branch: Branch, { id, from, newborn }: Joiner): Promise<void> {
+    const { timeline } = branch;
+    const donor = this.#context.ref<AcceptorMessage>(this.#acceptorPath(branch, from));
+    const log = await this.#context.ask(donor, { kind: 'describeLog' }, quickly);
+    await this.#context.stop(this.#context.ref(`acceptor/${timeline}`));
+    const directory = this.#memberFolder(branch, id);
+    const options: AcceptorOptions = { acceptor: id, timeline, newborn, directory };
+    await this.#spawn('acceptor', timeline, options, 'wal');
+    const copy = this.#started.get(timeline)?.copy ?? false;
+    this.#started.set(timeline, { acceptor: true, copy });
+    const acceptor = this.#context.ref<AcceptorMessage>(`acceptor/${timeline}`);
+    await this.#context.ask(acceptor, { kind: 'joinTimeline', log }, limits);
+  }
+
+  /** Deletes the log of a member that is none any more. Another one may live in its place. */
+  async leave(branch: Branch, id: string): Promise<void> {
+    const { timeline, configuration } = branch;
+    if (memberOn(configuration, this.#options.host) === null) {
+      await this.#context.stop(this.#context.ref(`acceptor/${timeline}`));
+      const copy = this.#started.get(timeline)?.copy ?? false;
+      this.#started.set(timeline, { acceptor: false, copy });
+    }
+    const folder = this.#memberFolder(branch, id);
+    for (const name of acceptorFiles) rmSync(join(folder, name), { recursive: true, force: true });
+    if (folder !== this.#folder(branch)) rmSync(folder, { recursive: true, force: true });
+  }
+
   async #startAcceptor(cluster: Cluster, branch: Branch, birth: Birth | null): Promise<void> {
     const { timeline } = branch;
     const id = memberOn(branch.configuration, this.#options.host);
     if (id === null || this.#started.get(timeline)?.acceptor === true) return;
-    const options: AcceptorOptions = { acceptor: id, timeline, directory: this.#folder(branch) };
+    const directory = this.#memberFolder(branch, id);
+    const newborn = birth !== null;
+    const options: AcceptorOptions = { acceptor: id, timeline, newborn, directory };
     await this.#spawn('acceptor', timeline, options, 'wal');
     this.#started.set(timeline, { acceptor: true, copy: false });
     if (birth === null) return;
@@ -282,6 +323,12 @@ export class Timelines {
   // four parameters: the fields of a ChildSpec
   async #spawn(behavior: string, name: string, options: object, thread: string): Promise<void> {
     await this.#context.spawn({ behavior, name, options, thread });
+  }
+
+  /** A member that joined has a folder of its own: its predecessor's log may still be there. */
+  #memberFolder(branch: Branch, id: string): string {
+    const folder = this.#folder(branch);
+    return id === hostOfMember(id) ? folder : join(folder, `member-${id}`);
   }
 
   #folder({ timeline }: Branch): string {

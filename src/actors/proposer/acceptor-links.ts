@@ -2,141 +2,105 @@
  * AcceptorLinks: a proposer's conversations with its acceptors. Every answer comes back to the
  * proposer as a message, so that it handles one thing at a time and may have many under way.
  *
- * Contacts with an acceptor are numbered: when one failed, what is still under way is void.
+ * Whatever comes back names the contact that it was asked in: the core tells whether that is past.
  */
 import { Failure, failureToData, type FailureData } from '../../base/failure.ts';
-import { lsnZero, type Lsn } from '../../base/lsn.ts';
-import { type AcceptorId, type Configuration } from '../../consensus/membership.ts';
-import { type Append, type Elected } from '../../consensus/messages.ts';
+import { lsn, lsnZero } from '../../base/lsn.ts';
+import { hostOf, type AcceptorId } from '../../consensus/membership.ts';
+import { type Append, type Elected, type Greeting } from '../../consensus/messages.ts';
+import { type Relay } from '../../consensus/proposer-state.ts';
 import { type Term } from '../../consensus/term.ts';
 import { type ActorRef, type Context } from '../../runtime/actor.ts';
 import { type AcceptorMessage } from '../acceptor/protocol.ts';
 import { type ProposerMessage, type ProposerOptions } from './protocol.ts';
 
-const relayBytesMax = 1_048_576;
-
-interface Link {
-  readonly ref: ActorRef<AcceptorMessage>;
-  attempt: number;
+/** Whom to ask, and the contact that it belongs to. */
+export interface Address {
+  readonly to: AcceptorId;
+  readonly contact: number;
 }
+
+const relayBytesMax = 1_048_576;
 
 export class AcceptorLinks {
   readonly #context: Context<ProposerMessage>;
-  readonly #timeout_ms: number;
-  readonly #links = new Map<AcceptorId, Link>();
+  readonly #limits: { readonly timeout_ms: number };
+  readonly #path: string;
+  readonly #refs = new Map<AcceptorId, ActorRef<AcceptorMessage>>();
 
   constructor(context: Context<ProposerMessage>, options: ProposerOptions) {
     this.#context = context;
-    this.#timeout_ms = options.answerTimeout_ms;
-    for (const { id, path } of options.acceptors)
-      this.#links.set(id, { ref: context.ref(path), attempt: 0 });
+    this.#limits = { timeout_ms: options.answerTimeout_ms };
+    this.#path = options.acceptorPath;
   }
 
-  has(id: AcceptorId): boolean {
-    return this.#links.has(id);
-  }
-
-  /** Whether an answer belongs to the present contact with the acceptor. */
-  isCurrent(id: AcceptorId, attempt: number): boolean {
-    return this.#link(id).attempt === attempt;
-  }
-
-  attempt(id: AcceptorId): number {
-    return this.#link(id).attempt;
-  }
-
-  /** Makes everything under way with the acceptor void. */
-  renew(id: AcceptorId): void {
-    this.#link(id).attempt += 1;
-  }
-
-  renewAll(): void {
-    for (const link of this.#links.values()) link.attempt += 1;
-  }
-
-  greet(id: AcceptorId, configuration: Configuration): void {
-    const { ref, attempt } = this.#link(id);
-    this.#deliver(
-      id,
-      this.#context.ask(ref, { kind: 'greet', configuration }, this.#limits),
-      (result) => ({
-        kind: 'greetAnswered',
-        attempt,
-        result,
-      }),
+  greet(address: Address, greeting: Greeting): void {
+    const { contact } = address;
+    const asked = this.#context.ask(
+      this.#ref(address.to),
+      { kind: 'greet', ...greeting },
+      this.#limits,
     );
+    this.#deliver(address, asked, (result) => ({ kind: 'greetAnswered', contact, result }));
   }
 
-  vote(id: AcceptorId, generation: number, term: Term): void {
-    const { ref, attempt } = this.#link(id);
-    this.#deliver(
-      id,
-      this.#context.ask(ref, { kind: 'vote', generation, term }, this.#limits),
-      (result) => ({
-        kind: 'voteAnswered',
-        attempt,
-        result,
-      }),
+  vote(address: Address, generation: number, term: Term): void {
+    const { contact } = address;
+    const asked = this.#context.ask(
+      this.#ref(address.to),
+      { kind: 'vote', generation, term },
+      this.#limits,
     );
+    this.#deliver(address, asked, (result) => ({ kind: 'voteAnswered', contact, result }));
   }
 
-  install(id: AcceptorId, elected: Elected): void {
-    const { ref, attempt } = this.#link(id);
-    this.#deliver(
-      id,
-      this.#context.ask(ref, { kind: 'installTerm', ...elected }, this.#limits),
-      (result) => ({
-        kind: 'installAnswered',
-        attempt,
-        result,
-      }),
+  install(address: Address, elected: Elected): void {
+    const { contact } = address;
+    const asked = this.#context.ask(
+      this.#ref(address.to),
+      { kind: 'installTerm', ...elected },
+      this.#limits,
     );
+    this.#deliver(address, asked, (result) => ({ kind: 'installAnswered', contact, result }));
   }
 
-  append(id: AcceptorId, append: Append): void {
-    const { ref, attempt } = this.#link(id);
-    const end = append.bytes.length === 0 ? lsnZero : ((append.begin + append.bytes.length) as Lsn);
-    this.#deliver(
-      id,
-      this.#context.ask(ref, { kind: 'appendWal', ...append }, this.#limits),
-      (result) => ({
-        kind: 'appendAnswered',
-        attempt,
-        result,
-        end,
-      }),
+  append(address: Address, append: Append): void {
+    const { contact } = address;
+    const end = append.bytes.length === 0 ? lsnZero : lsn(append.begin + append.bytes.length);
+    const asked = this.#context.ask(
+      this.#ref(address.to),
+      { kind: 'appendWal', ...append },
+      this.#limits,
     );
+    this.#deliver(address, asked, (result) => ({ kind: 'appendAnswered', contact, result, end }));
   }
 
-  /** Fetches WAL that `to` lacks. When that fails, it is `to` that is contacted anew. */
-  relay(from: AcceptorId, to: AcceptorId, begin: Lsn, term: Term): void {
-    const { attempt } = this.#link(to);
+  /** Fetches WAL that `relay.to` lacks from `relay.from`. */
+  relay(relay: Relay, term: Term): void {
+    const context = this.#context;
     const read = {
       kind: 'readWal',
-      from: begin,
+      from: relay.begin,
       bytesMax: relayBytesMax,
       reader: null,
       term,
     } as const;
-    this.#deliver(to, this.#context.ask(this.#link(from).ref, read, this.#limits), ({ bytes }) => ({
-      kind: 'relayAnswered',
-      attempt,
-      to,
-      begin,
-      bytes,
-    }));
-  }
-
-  get #limits(): { readonly timeout_ms: number } {
-    return { timeout_ms: this.#timeout_ms };
+    void context.ask(this.#ref(relay.from), { ...read, term }, this.#limits).then(
+      ({ bytes }) => {
+        context.tell(context.self, { kind: 'relayAnswered', relay, bytes });
+      },
+      (error: unknown) => {
+        const failure = failureData(error);
+        context.tell(context.self, { kind: 'relayFailed', relay, failure });
+      },
+    );
   }
 
   #deliver<T>(
-    acceptor: AcceptorId,
+    { to: acceptor, contact }: Address,
     asked: Promise<T>,
     onResult: (result: T) => ProposerMessage,
   ): void {
-    const { attempt } = this.#link(acceptor);
     const context = this.#context;
     void asked.then(
       (result) => {
@@ -144,20 +108,23 @@ export class AcceptorLinks {
       },
       (error: unknown) => {
         const failure = failureData(error);
-        context.tell(context.self, { kind: 'memberFailed', acceptor, attempt, failure });
+        context.tell(context.self, { kind: 'memberFailed', acceptor, contact, failure });
       },
     );
   }
 
-  #link(id: AcceptorId): Link {
-    const link = this.#links.get(id);
-    if (link === undefined) throw new Failure('acceptor_unknown', { acceptor: id });
-    return link;
+  #ref(id: AcceptorId): ActorRef<AcceptorMessage> {
+    const known = this.#refs.get(id);
+    if (known !== undefined) return known;
+    const path = this.#path.replaceAll('{host}', hostOf(id)).replaceAll('{member}', id);
+    const ref = this.#context.ref<AcceptorMessage>(path);
+    this.#refs.set(id, ref);
+    return ref;
   }
 }
 
 /** What went wrong, as data; an error that is no failure is a bug of the one asked. */
 export function failureData(error: unknown): FailureData {
   if (error instanceof Failure) return failureToData(error);
-  return failureToData(new Failure('acceptor_unknown', { error: String(error) }, error));
+  return failureToData(new Failure('internal_error', { error: String(error) }, error));
 }

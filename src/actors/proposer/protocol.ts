@@ -2,8 +2,9 @@
  * What a proposer understands. Path: `proposer/<timeline id>`, on the `wal` thread.
  *
  * In order: `elect`, any number of `appendRecord`, then `follow` the Postgres started meanwhile. When that
- * has ended: `endStream` and any number of `appendRecord`, if there is something to append, and `release`.
- * The owner hears `proposerFenced` and `postgresGone` (src/actors/compute/protocol.ts).
+ * has shut down: `endStream` and any number of `appendRecord`, if there is something to append, and
+ * `release`. A stream that ends otherwise ends the reign: what Postgres would send next might not be what
+ * it sent before. The owner hears `proposerFenced` and `postgresGone` (src/actors/compute/protocol.ts).
  */
 import { type Lsn } from '../../base/lsn.ts';
 import {
@@ -11,15 +12,23 @@ import {
   type GreetingResult,
   type VoteResult,
 } from '../../consensus/messages.ts';
+import { type TimelineIdentity } from '../../consensus/identity.ts';
 import { type AcceptorId, type Configuration } from '../../consensus/membership.ts';
+import {
+  type MemberState,
+  type ProposerState,
+  type Relay,
+} from '../../consensus/proposer-state.ts';
 import { type Term } from '../../consensus/term.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
 import { type FailureData } from '../../base/failure.ts';
 
 export interface ProposerOptions {
-  readonly timeline: string;
-  /** Where each acceptor lives: `path` of the acceptor named `id`. */
-  readonly acceptors: readonly { readonly id: AcceptorId; readonly path: string }[];
+  /**
+   * Where acceptors live: `{host}` in it stands for a member's host, `{member}` for its id. So that a
+   * member is found whom only other members know of.
+   */
+  readonly acceptorPath: string;
   /** An acceptor that takes longer to answer is lost, until it is contacted anew. */
   readonly answerTimeout_ms: number;
   readonly reconnect_ms: number;
@@ -29,9 +38,12 @@ export interface ProposerOptions {
 
 /**
  * Wins a new term with a majority and agrees with it on the end of the log. Ends any earlier reign
- * of this proposer. Fails with `election_lost` (try again) or `quorum_unreachable`.
+ * of this proposer. Fails with `election_lost` (try again) or `quorum_unreachable`, and with what keeps a
+ * majority away for good, such as `timeline_mismatch`. Where acceptors know newer members than
+ * `configuration`, it is these that elect.
  */
 export interface Elect extends Ask<'elect', ElectResult> {
+  readonly identity: TimelineIdentity;
   readonly configuration: Configuration;
   /** Told of this reign's end, with `run`; null tells nobody. */
   readonly owner: string | null;
@@ -62,7 +74,7 @@ interface PostgresAddress {
 
 /**
  * Streams WAL out of a running Postgres, from the end of the log. Answered when the stream is open,
- * with the LSN it began at. Again after `postgresGone` it goes on where the quorum stands.
+ * with the LSN it began at. A reign has one stream.
  */
 export interface Follow extends Ask<'follow', { readonly from: Lsn }> {
   readonly address: PostgresAddress;
@@ -74,7 +86,7 @@ export interface Follow extends Ask<'follow', { readonly from: Lsn }> {
 
 /**
  * Ends the stream; the reign goes on. Answered when what was received is stored, refused by a `release`
- * that comes before.
+ * that comes before, and when there is no reign.
  */
 export interface EndStream extends Ask<'endStream', { readonly commitLsn: Lsn }> {
   readonly kind: 'endStream';
@@ -85,11 +97,22 @@ export interface Release extends Ask<'release', { readonly commitLsn: Lsn }> {
   readonly timeout_ms: number;
 }
 
+/**
+ * Goes on with other members, if the configuration is newer: the reign, its log and what it committed stay.
+ * Answered with the configuration's generation that it follows now; refused as `proposer_not_leading`
+ * when there is no reign. Commits wait until a majority of the new configuration follows.
+ */
+export interface Reconfigure extends Ask<'reconfigure', { readonly generation: number }> {
+  readonly configuration: Configuration;
+}
+
 interface DescribeProposer extends Ask<'describeProposer', ProposerDescription> {
   readonly kind: 'describeProposer';
 }
 export interface ProposerDescription {
-  readonly phase: 'idle' | 'greeting' | 'voting' | 'leading' | 'fenced';
+  readonly phase: 'idle' | ProposerState['phase'];
+  readonly configuration: Configuration | null;
+  readonly members: readonly Pick<MemberState, 'id' | 'phase' | 'flushLsn'>[];
   readonly term: Term;
   readonly termStart: Lsn;
   /** End of what Postgres sent. */
@@ -114,47 +137,51 @@ interface StreamDue extends Tell<'streamDue'> {
 export interface WalArrived extends Tell<'walArrived'> {
   readonly stream: number;
 }
-/** Postgres ended the stream, or the connection broke. */
+/** Postgres ended the stream in order, or the connection broke. */
 export interface StreamEnded extends Tell<'streamEnded'> {
   readonly stream: number;
   readonly reason: string;
+  readonly orderly: boolean;
 }
 
-/** `attempt`, in what follows, numbers the contacts with one acceptor: older ones are void. */
-interface GreetAnswered extends Tell<'greetAnswered'> {
-  readonly attempt: number;
+/** `contact`, in what follows, is the contact with the acceptor that it belongs to. */
+export interface GreetAnswered extends Tell<'greetAnswered'> {
+  readonly contact: number;
   readonly result: GreetingResult;
 }
-interface VoteAnswered extends Tell<'voteAnswered'> {
-  readonly attempt: number;
+export interface VoteAnswered extends Tell<'voteAnswered'> {
+  readonly contact: number;
   readonly result: VoteResult;
 }
-interface InstallAnswered extends Tell<'installAnswered'> {
-  readonly attempt: number;
+export interface InstallAnswered extends Tell<'installAnswered'> {
+  readonly contact: number;
   readonly result: AppendResult;
 }
 export interface AppendAnswered extends Tell<'appendAnswered'> {
-  readonly attempt: number;
+  readonly contact: number;
   readonly result: AppendResult;
   /** End of the bytes answered for; 0 when there were none. */
   readonly end: Lsn;
 }
-/** WAL that `to` lacks came from another acceptor. */
+/** WAL that a member lacks came from another. */
 export interface RelayAnswered extends Tell<'relayAnswered'> {
-  readonly attempt: number;
-  readonly to: AcceptorId;
-  readonly begin: Lsn;
+  readonly relay: Relay;
   readonly bytes: Uint8Array;
+}
+/** The one that has the WAL did not give it. */
+export interface RelayFailed extends Tell<'relayFailed'> {
+  readonly relay: Relay;
+  readonly failure: FailureData;
 }
 /** An acceptor refused, or did not answer. */
 export interface MemberFailed extends Tell<'memberFailed'> {
-  readonly attempt: number;
+  readonly contact: number;
   readonly acceptor: AcceptorId;
   readonly failure: FailureData;
 }
 /** Time to speak to a lost acceptor again. */
 export interface ReconnectDue extends Tell<'reconnectDue'> {
-  readonly attempt: number;
+  readonly contact: number;
   readonly acceptor: AcceptorId;
 }
 /** An election or a release took too long. */
@@ -169,6 +196,7 @@ export type ProposerMessage =
   | Follow
   | EndStream
   | Release
+  | Reconfigure
   | DescribeProposer
   | StreamOpened
   | StreamRefused
@@ -180,6 +208,7 @@ export type ProposerMessage =
   | InstallAnswered
   | AppendAnswered
   | RelayAnswered
+  | RelayFailed
   | MemberFailed
   | ReconnectDue
   | DeadlineDue;

@@ -15,7 +15,13 @@ import { type Follow } from './protocol.ts';
 export interface StreamListener {
   /** There is something to `take`. Not called again until it was taken. */
   onArrived(): void;
-  onEnd(reason: string): void;
+  onEnd(end: StreamEnd): void;
+}
+
+export interface StreamEnd {
+  readonly reason: string;
+  /** Postgres has shut down, and all that it wrote had been acknowledged before. */
+  readonly orderly: boolean;
 }
 
 interface Arrived {
@@ -66,7 +72,7 @@ export class ReplicationStream {
   #pieces: Uint8Array[] = [];
   #untaken = 0;
   #announced = false;
-  #ended: string | null = null;
+  #ended: StreamEnd | null = null;
   #replyWanted = false;
   #received: Lsn = lsnZero;
   #committed: Lsn = lsnZero;
@@ -78,8 +84,8 @@ export class ReplicationStream {
     this.#next = from;
   }
 
-  /** Why it is over, or null. */
-  get ended(): string | null {
+  /** How it ended; null while it has not. */
+  get ended(): StreamEnd | null {
     return this.#ended;
   }
 
@@ -132,7 +138,8 @@ export class ReplicationStream {
   }
 
   onEnd(failure: Failure | null): void {
-    this.#ended = failure === null ? 'ended by the server' : failure.message;
+    const orderly = failure === null;
+    this.#ended = { orderly, reason: orderly ? 'ended by the server' : failure.message };
     this.#listener.onEnd(this.#ended);
   }
 

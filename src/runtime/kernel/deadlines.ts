@@ -67,6 +67,13 @@ export class Deadlines {
     this.#pending -= 1;
   }
 
+  /** Nothing expires any more; no timer keeps the process. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#nextTick = -Infinity;
+  }
+
   #wakeAt(tick: number, now_ms: number): void {
     this.#timer?.cancel();
     this.#nextTick = tick;

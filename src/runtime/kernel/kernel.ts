@@ -31,6 +31,7 @@ import { Deadlines } from './deadlines.ts';
 import { type AskFrame, type Frame } from './frame.ts';
 import { PendingAsk, RemoteReply, type Outcome, type Reply } from './reply.ts';
 import { type Runnable, type Scheduler } from './scheduler.ts';
+import { hostOfPath, localPath } from '../peers/peer-path.ts';
 import { type Trace, type TraceEvent } from '../trace.ts';
 
 /** Carries frames to other threads, in order per thread. */
@@ -50,6 +51,8 @@ export interface Directory {
 export interface KernelWorld {
   readonly thread: string;
   readonly threadIndex: number;
+  /** Name of this host among others; a path may begin with it. null for a host on its own. */
+  readonly hostName: string | null;
   readonly behaviors: Behaviors;
   readonly scheduler: Scheduler;
   readonly clock: Clock;
@@ -128,7 +131,8 @@ export class Kernel implements CellHost, Host {
 
   // ---- what actors do ----
 
-  tell(from: string, to: string, message: AnyMessage): void {
+  tell(from: string, path: string, message: AnyMessage): void {
+    const to = this.#withoutOwnName(path);
     this.#traceSend('tell', from, to, message.kind);
     const cell = this.#cells.get(to);
     if (cell !== undefined) {
@@ -138,7 +142,8 @@ export class Kernel implements CellHost, Host {
     this.#tellAway(from, to, message);
   }
 
-  ask(from: string, to: string, message: AnyMessage, limits: AskLimits): Promise<unknown> {
+  ask(from: string, path: string, message: AnyMessage, limits: AskLimits): Promise<unknown> {
+    const to = this.#withoutOwnName(path);
     this.#traceSend('ask', from, to, message.kind);
     if (this.#closed) return Promise.reject(new Failure('runtime_stopped', { path: to }));
     return new Promise((resolve, reject) => {
@@ -235,6 +240,7 @@ export class Kernel implements CellHost, Host {
   /** The runtime has stopped: who still waits for another thread is told, and nobody may ask more. */
   close(): void {
     this.#closed = true;
+    this.#deadlines.close();
     for (const { reply, path } of [...this.#away.values()])
       reply.reject(new Failure('runtime_stopped', { path }));
   }
@@ -273,6 +279,11 @@ export class Kernel implements CellHost, Host {
       to: path,
       detail,
     });
+  }
+
+  #withoutOwnName(path: string): string {
+    const { hostName } = this.#world;
+    return hostName !== null && hostOfPath(path) === hostName ? localPath(path) : path;
   }
 
   #tellAway(from: string, to: string, message: AnyMessage): void {

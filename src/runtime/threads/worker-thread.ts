@@ -63,6 +63,7 @@ function buildKernel(init: WorkerInit, { behaviors, port, transport }: Parts): B
   const kernel: Kernel = new Kernel({
     thread: init.thread,
     threadIndex: init.threadIndex,
+    hostName: init.peers?.self.host ?? null,
     behaviors,
     scheduler: new EventLoopScheduler(),
     clock: systemClock,

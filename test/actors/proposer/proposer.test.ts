@@ -4,21 +4,15 @@
  */
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AcceptorMessage } from '../../../src/actors/acceptor/protocol.ts';
-import {
-  type ElectResult,
-  type ProposerDescription,
-  type ProposerMessage,
-} from '../../../src/actors/proposer/protocol.ts';
+import { type ElectResult, type ProposerMessage } from '../../../src/actors/proposer/protocol.ts';
 import { lsn, parseLsn, type Lsn } from '../../../src/base/lsn.ts';
-import { type PostgresClient } from '../../../src/io/postgres-client.ts';
 import { parseSystemId } from '../../../src/postgres/system-id.ts';
 import { WalReader } from '../../../src/postgres/wal-reader.ts';
 import { WalRecord } from '../../../src/postgres/wal-record.ts';
 import { placeRecord, type WalBytes } from '../../../src/postgres/wal-writer.ts';
-import { limits, TestAcceptor, withQuorum, type QuorumHost } from '../quorum-host.ts';
+import { TestAcceptor, withQuorum } from '../quorum-host.ts';
 import { told, toldOwner } from '../quorum-registry.ts';
-import { StockServer } from './stock-server.ts';
+import { askProposer, electing, position, spawnProposer, withCluster } from './cluster.ts';
 
 test('proposer: a commit returns, and then a majority has it', async () => {
   await withCluster(['a'], async ({ cluster, client }) => {
@@ -69,20 +63,23 @@ test('proposer: with three acceptors one may be away, and gets what it missed wh
   });
 });
 
-test('proposer: after a crash of Postgres it goes on where the quorum stands', async () => {
+test('proposer: a crash of Postgres ends its reign; the next goes on where the quorum stands', async () => {
   await withCluster(['a'], async ({ cluster, client }) => {
     await client.query('create table t (a int)');
     await client.query('insert into t select generate_series(1, 1000)');
 
     await cluster.server.kill();
     await toldOwner('postgresGone');
+    const { phase } = await cluster.describe();
     await cluster.server.start();
+    await rejects(cluster.follow(), { code: 'proposer_not_leading' });
+    await cluster.elect();
     await cluster.follow();
     const again = await cluster.server.connect();
     await again.query('insert into t values (1001)');
     const { rows } = await again.query('select count(*) from t');
 
-    deepEqual(rows, [['1001']]);
+    deepEqual([phase, rows], ['idle', [['1001']]]);
     const written = await position(again);
     const { bytes } = await cluster.copy('a', cluster.start, written);
     equal(Buffer.compare(bytes, cluster.server.wal(cluster.start, written)), 0);
@@ -105,6 +102,7 @@ test('proposer: crashes of Postgres in the middle of writing lose nothing acknow
       await cluster.server.kill();
       await toldOwner('postgresGone');
       await cluster.server.start();
+      await cluster.elect();
       await cluster.follow();
       session = await cluster.server.connect();
     }
@@ -171,6 +169,29 @@ test('proposer: after a clean shutdown the log ends with what Postgres wrote las
   });
 });
 
+test('proposer: a stream that Postgres ended in order leaves the reign, without a second one', async () => {
+  await withCluster(['a'], async ({ cluster, client }) => {
+    await client.query('create table t (a int)');
+    await client.end();
+
+    await cluster.server.stop();
+    await toldOwner('postgresGone');
+    const { phase, commitLsn, receivedLsn } = await cluster.describe();
+
+    deepEqual([phase, commitLsn], ['leading', receivedLsn]);
+    await rejects(cluster.follow(), { code: 'proposer_streams_already' });
+  });
+});
+
+test('endStream: without a reign it is refused', async () => {
+  await withCluster(['a'], async ({ cluster }) => {
+    await cluster.server.kill();
+    await toldOwner('postgresGone');
+
+    await rejects(cluster.endStream(), { code: 'proposer_not_leading' });
+  });
+});
+
 test('endStream: a record may be appended behind what Postgres wrote last', async () => {
   await withCluster(['a'], async ({ cluster, client }) => {
     await client.query('create table t (a int)');
@@ -226,7 +247,7 @@ test('proposer: a load of WAL larger than what may be in flight arrives whole', 
 test('proposer: without a majority an election is refused by its deadline', async () => {
   await withQuorum(async (host) => {
     await new TestAcceptor(host, 'a').start();
-    await spawnProposer(host, ['a', 'b', 'c']);
+    await spawnProposer(host);
 
     const elected = askProposer(host, electing(['a', 'b', 'c'], 200));
 
@@ -237,11 +258,11 @@ test('proposer: without a majority an election is refused by its deadline', asyn
 test('proposer: an election that failed says what was wrong with the acceptors', async () => {
   await withQuorum(async (host) => {
     await new TestAcceptor(host, 'a').start();
-    await spawnProposer(host, ['a']);
+    await spawnProposer(host);
 
     const elected = askProposer(host, electing(['a'], 200));
 
-    await rejects(elected, { values: { why: 'acceptor missing. timeline=t' } });
+    await rejects(elected, { values: { why: 'a: acceptor missing. acceptor=a timeline=t' } });
   });
 });
 
@@ -249,7 +270,7 @@ test('appendRecord: is answered when a majority has the record', async () => {
   await withQuorum(async (host) => {
     const acceptor = await new TestAcceptor(host, 'a').start();
     await acceptor.create();
-    await spawnProposer(host, ['a']);
+    await spawnProposer(host);
     const { endOfLog } = (await askProposer(host, electing(['a'], 9_000))) as ElectResult;
     const { fixture } = acceptor;
     const end = parseLsn(fixture.listing[50]!.split('|')[1]!);
@@ -266,7 +287,7 @@ test('appendRecord: elsewhere than at the end of the log it is refused', async (
   await withQuorum(async (host) => {
     const acceptor = await new TestAcceptor(host, 'a').start();
     await acceptor.create();
-    await spawnProposer(host, ['a']);
+    await spawnProposer(host);
     await askProposer(host, electing(['a'], 9_000));
     const begin = lsn(acceptor.fixture.start + 8);
 
@@ -275,146 +296,6 @@ test('appendRecord: elsewhere than at the end of the log it is refused', async (
     await rejects(asked, { code: 'append_leaves_gap' });
   });
 });
-
-interface Setting {
-  readonly cluster: TestCluster;
-  readonly client: PostgresClient;
-}
-
-/** Acceptors, a proposer that was elected, and a Postgres it follows. */
-async function withCluster(
-  members: readonly string[],
-  body: (setting: Setting) => Promise<void>,
-): Promise<void> {
-  const server = new StockServer(18);
-  try {
-    await withQuorum(async (host) => {
-      const cluster = new TestCluster(host, server, members);
-      await cluster.setUp();
-      await body({ cluster, client: await server.connect() });
-    });
-  } finally {
-    await server.remove();
-  }
-}
-
-class TestCluster {
-  readonly host: QuorumHost;
-  readonly server: StockServer;
-  readonly members: readonly string[];
-  readonly start: Lsn;
-
-  constructor(host: QuorumHost, server: StockServer, members: readonly string[]) {
-    this.host = host;
-    this.server = server;
-    this.members = members;
-    this.start = server.timeline().startLsn;
-  }
-
-  async setUp(): Promise<void> {
-    for (const id of this.members) {
-      await this.startAcceptor(id);
-      await this.#acceptor(id, this.server.timeline());
-    }
-    await spawnProposer(this.host, this.members);
-    const { runtime } = this.host;
-    await runtime.spawn({ behavior: 'compute', name: 'owner', options: null, thread: null });
-    await this.elect();
-    await this.server.start();
-    await this.follow();
-  }
-
-  elect(): Promise<ElectResult> {
-    return askProposer(this.host, electing(this.members, 9_000)) as Promise<ElectResult>;
-  }
-
-  /** Another proposer, as another host would start one, takes the log over. */
-  async electOther(): Promise<ElectResult> {
-    await spawnProposer(this.host, this.members, 'other');
-    const asked = { ...electing(this.members, 9_000), owner: null };
-    return askProposer(this.host, asked, 'other') as Promise<ElectResult>;
-  }
-
-  follow(): Promise<unknown> {
-    return askProposer(this.host, this.server.follow);
-  }
-
-  release(): Promise<{ readonly commitLsn: Lsn }> {
-    const asked = { kind: 'release', timeout_ms: 9_000 } as const;
-    return askProposer(this.host, asked) as Promise<{ readonly commitLsn: Lsn }>;
-  }
-
-  endStream(): Promise<{ readonly commitLsn: Lsn }> {
-    return askProposer(this.host, { kind: 'endStream' }) as Promise<{ readonly commitLsn: Lsn }>;
-  }
-
-  describe(): Promise<ProposerDescription> {
-    return askProposer(this.host, { kind: 'describeProposer' }) as Promise<ProposerDescription>;
-  }
-
-  async until(holds: (now: ProposerDescription) => boolean): Promise<void> {
-    while (!holds(await this.describe())) await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  async startAcceptor(id: string): Promise<void> {
-    await new TestAcceptor(this.host, id).start();
-  }
-
-  async stopAcceptor(id: string): Promise<void> {
-    await new TestAcceptor(this.host, id).stop();
-  }
-
-  acceptor(id: string): ReturnType<TestAcceptor['describe']> {
-    return new TestAcceptor(this.host, id).describe();
-  }
-
-  async copy(id: string, begin: Lsn, end: Lsn): Promise<{ readonly bytes: Uint8Array }> {
-    const acceptor = new TestAcceptor(this.host, id);
-    while ((await acceptor.describe()).commitLsn < end)
-      await new Promise((resolve) => setImmediate(resolve));
-    return acceptor.copy(begin, end - begin);
-  }
-
-  #acceptor(id: string, message: AcceptorMessage): Promise<unknown> {
-    const { runtime } = this.host;
-    return runtime.ask(runtime.ref<AcceptorMessage>(`acceptor/${id}`), message, limits);
-  }
-}
-
-function electing(members: readonly string[], timeout_ms: number): ProposerMessage {
-  const configuration = { generation: 1, members, newMembers: null };
-  return { kind: 'elect', configuration, owner: 'compute/owner', run: 1, timeout_ms };
-}
-
-async function spawnProposer(
-  { runtime }: QuorumHost,
-  members: readonly string[],
-  name = 'p',
-): Promise<void> {
-  const acceptors = members.map((id) => ({ id, path: `acceptor/${id}` }));
-  const options = {
-    timeline: 't',
-    acceptors,
-    answerTimeout_ms: 5_000,
-    reconnect_ms: 20,
-    followTimeout_ms: 5_000,
-  };
-  await runtime.spawn({ behavior: 'proposer', name, options, thread: null });
-}
-
-function askProposer(
-  { runtime }: QuorumHost,
-  message: ProposerMessage,
-  name = 'p',
-): Promise<unknown> {
-  return runtime.ask(runtime.ref<ProposerMessage>(`proposer/${name}`), message, limits);
-}
-
-/** End of WAL that this session's commits have been acknowledged for. */
-async function position(client: PostgresClient): Promise<Lsn> {
-  const { rows } = await client.query('select pg_current_wal_flush_lsn()');
-  return parseLsn(rows[0]![0]!);
-}
 
 /** A record of no meaning that follows on `before`, WAL from `start` to `begin`. */
 function nextRecord(begin: Lsn, before: Uint8Array, start: Lsn): WalBytes {

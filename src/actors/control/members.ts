@@ -1,0 +1,119 @@
+/**
+ * Members: the acceptors of branches, as people ask for them: who they are, and others instead.
+ */
+import { ensure, Failure } from '../../base/failure.ts';
+import { beginChange, resumeChange } from '../../consensus/change.ts';
+import { type ChangeDecision } from '../../consensus/change-state.ts';
+import { allMembers, mayBegin, mayDelete } from '../../consensus/membership.ts';
+import { type TimelineIdentity } from '../../consensus/identity.ts';
+import { type Context } from '../../runtime/actor.ts';
+import { MemberChange } from './member-change.ts';
+import { type OtherHosts } from './other-hosts.ts';
+import { hostOfMember } from './placement.ts';
+import { type ProjectStore } from './project-store.ts';
+import { findBranch, type Branch } from './project.ts';
+import {
+  type ChangeReport,
+  type ControlMessage,
+  type ControlOptions,
+  type DropMember,
+  type MakeMember,
+  type MemberDescription,
+  type ReplaceMember,
+} from './protocol.ts';
+import { type Timelines } from './timelines.ts';
+
+export interface MembersParts {
+  readonly context: Context<ControlMessage>;
+  readonly options: ControlOptions;
+  readonly projects: ProjectStore;
+  readonly timelines: Timelines;
+  readonly others: OtherHosts;
+  /** Settles after about a second. */
+  readonly pause: () => Promise<void>;
+}
+
+/** How often a change waits for somebody, a second each, before it is stuck. */
+const patience = 30;
+
+export class Members {
+  readonly #parts: MembersParts;
+
+  constructor(parts: MembersParts) {
+    this.#parts = parts;
+  }
+
+  async list(name: string): Promise<readonly MemberDescription[]> {
+    const { projects, timelines } = this.#parts;
+    const branch = findBranch(await projects.refresh(), name);
+    const { members, newMembers } = branch.configuration;
+    const described = allMembers(branch.configuration).map(
+      async (id): Promise<MemberDescription> => {
+        const known = await timelines.describeMember(branch, id);
+        const role = !members.includes(id) ? 'joining' : (newMembers?.includes(id) ?? true);
+        return {
+          member: id,
+          host: hostOfMember(id),
+          role: role === 'joining' ? role : role ? 'member' : 'leaving',
+          term: known?.term ?? null,
+          flushLsn: known?.flushLsn ?? null,
+          commitLsn: known?.commitLsn ?? null,
+        };
+      },
+    );
+    return Promise.all(described);
+  }
+
+  /** Begins a change, or goes on with the one that is under way if it is the same. */
+  async replace({ branch: name, member, host }: ReplaceMember): Promise<ChangeReport> {
+    const { projects, options } = this.#parts;
+    const branch = findBranch(await projects.refresh(), name);
+    ensure(options.hosts.includes(host), 'host_unknown', { host });
+    const { configuration, leaving } = branch;
+    const membership = { configuration, leaving };
+    const first =
+      configuration.newMembers === null
+        ? beginChange(membership, { remove: [member], addOn: [host] }, patience)
+        : resumeChange(membership, patience);
+    return this.#drive(branch, first);
+  }
+
+  /** On the host of a joiner: begins its log, unless it may have voted already. */
+  async make({ branch: name, id, from }: MakeMember): Promise<void> {
+    const { projects, timelines } = this.#parts;
+    const project = await projects.refresh();
+    const branch = findBranch(project, name);
+    const newborn = mayBegin(branch.configuration, id);
+    await timelines.join(branch, { id, from, newborn });
+  }
+
+  /** On the host of a member that is none any more: deletes what it kept. */
+  async drop({ branch: name, id }: DropMember): Promise<void> {
+    const { projects, timelines } = this.#parts;
+    const branch = findBranch(await projects.refresh(), name);
+    const { generation } = branch.configuration;
+    ensure(mayDelete(branch.configuration, id), 'acceptor_is_member', { acceptor: id, generation });
+    await timelines.leave(branch, id);
+  }
+
+  async #drive(branch: Branch, first: ChangeDecision): Promise<ChangeReport> {
+    const { context, options, projects, others, pause } = this.#parts;
+    const { host, hosts } = options;
+    const identity = await this.#identityOf(branch);
+    const change = new MemberChange({
+      ...{ context, host, hosts, projects, others, branch, identity, pause },
+    });
+    const outcome = await change.run(first);
+    const now = findBranch(await projects.refresh(), branch.name);
+    const members = now.configuration.members.join();
+    if (outcome !== 'done') throw new Failure('change_not_done', { outcome, members });
+    return { outcome, members: now.configuration.members };
+  }
+
+  async #identityOf(branch: Branch): Promise<TimelineIdentity> {
+    const { projects, timelines } = this.#parts;
+    const { major, systemId, segment_bytes: segmentSize } = projects.project;
+    const { startLsn } = await timelines.describe(branch);
+    return { timeline: branch.timeline, major, systemId, segmentSize, startLsn };
+  }
+}
