@@ -15,6 +15,7 @@ import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { ensure } from '../base/failure.ts';
 import { lsn, lsnZero, type Lsn } from '../base/lsn.ts';
+import { copyBytes } from './redo/page-bytes.ts';
 import { isResourceManager, resourceManagers } from './resource-managers.ts';
 import { type SystemId } from './system-id.ts';
 import {
@@ -57,8 +58,8 @@ const emptyBytes = new Uint8Array(0);
 const emptyView = new DataView(new ArrayBuffer(0));
 
 export class WalReader {
-  readonly #format: WalFormat;
-  readonly #systemId: SystemId | null;
+  /** Filled anew for every page header. */
+  readonly #expected: WalFormat & { readonly systemId: SystemId | null; address: Lsn };
   readonly #trusted: boolean;
   #pause: WalPause = 'needsBytes';
   #recordEnd: Lsn;
@@ -98,8 +99,7 @@ export class WalReader {
     assert(isSegmentSize(segmentSize), 'a segment size is a power of two');
     assert(isRecordPosition(start, segmentSize), 'reading begins where a record may end');
     walMagic(major);
-    this.#format = { major, segmentSize };
-    this.#systemId = systemId ?? null;
+    this.#expected = { major, segmentSize, systemId: systemId ?? null, address: start };
     this.#trusted = trusted ?? false;
     this.#chained = previous !== undefined;
     this.#lastRecordStart = previous ?? lsnZero;
@@ -247,7 +247,7 @@ export class WalReader {
 
   /** Skips to the end of the segment after a switch record that ends at `end`, if it is here. */
   #passSwitch(end: number): boolean {
-    const { segmentSize } = this.#format;
+    const { segmentSize } = this.#expected;
     const rest = Math.ceil(end / segmentSize) * segmentSize - end;
     this.#switchLeft = rest;
     return rest === 0 || (this.#offset < this.#chunk.length && this.#skipSwitch());
@@ -273,7 +273,7 @@ export class WalReader {
   /** Consumes a page header, or the part of it that is here. */
   #takePageHeader(): void {
     const page = (this.#chunkStart + this.#offset - this.#headerGot) as Lsn;
-    const size = walHeaderSize(page, this.#format.segmentSize);
+    const size = walHeaderSize(page, this.#expected.segmentSize);
     const left = this.#chunk.length - this.#offset;
     if (this.#headerGot === 0 && left >= size) {
       this.#offset += size;
@@ -295,11 +295,12 @@ export class WalReader {
       this.#pause = 'zeroPage';
       return;
     }
-    ensureWalPageHeader(view, at, { ...this.#format, address: page, systemId: this.#systemId });
+    this.#expected.address = page;
+    ensureWalPageHeader(view, at, this.#expected);
     const timelineId = WalPageHeader.timelineId.get(view, at);
     ensure(timelineId >= this.#timelineId, 'wal_page_timeline_mismatch', { lsn: page, timelineId });
     this.#timelineId = timelineId;
-    this.#pageLeft = walPageSize - walHeaderSize(page, this.#format.segmentSize);
+    this.#pageLeft = walPageSize - walHeaderSize(page, this.#expected.segmentSize);
 
     const info = WalPageHeader.info.get(view, at);
     const remaining = WalPageHeader.remaining.get(view, at);
@@ -358,7 +359,7 @@ export class WalReader {
   #keep(begin: number, end: number): void {
     const needed = this.#got + end - begin;
     if (needed > this.#partial.length) this.#grow(needed);
-    this.#partial.set(this.#chunk.subarray(begin, end), this.#got);
+    copyBytes(this.#partialView, this.#got, this.#view, begin, end - begin);
     this.#got = needed;
   }
 
