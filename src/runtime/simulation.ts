@@ -22,37 +22,38 @@ import {
   type ResultOf,
   type Timer,
 } from './actor.ts';
-import { packFrame, unpackFrame, type Frame } from './kernel/frame.ts';
-import { Kernel, type Directory, type Transport } from './kernel/kernel.ts';
-import { Roster } from './kernel/roster.ts';
-import { SeededScheduler, type SeededLane } from './kernel/seeded-scheduler.ts';
-import { type TraceEvent } from './trace.ts';
+import { Roster, type ChildSpecOf } from './kernel/roster.ts';
+import { SeededScheduler } from './kernel/seeded-scheduler.ts';
+import {
+  SimulatedThreads,
+  type Network,
+  type SimulatedHost,
+  type SimulatedThread,
+} from './simulated-threads.ts';
+import { type Trace, type TraceEvent } from './trace.ts';
 
 export interface SimulationOptions {
   /** A whole number. Print it when something fails. */
   readonly seed: number;
   readonly behaviors: Behaviors;
-  /** Simulated threads beside `main`. */
+  /** Simulated threads beside `main` that belong to no host: nothing is between them and the others. */
   readonly threads?: readonly string[];
-  /** Longest time a message takes between threads. */
+  readonly hosts?: readonly SimulatedHost[];
+  /** Between hosts; absent: as within one. */
+  readonly network?: Network;
+  /** Longest time a message takes between threads of one host. */
   readonly hopMax_ms?: number;
-  /** One in so many tells between threads finds the ring full; null for none. */
+  /** One in so many tells between threads of one host finds the ring full; null for none. */
   readonly tellLoss_oneIn?: number | null;
+  /** Absent: events are collected in `trace`. */
+  readonly onTrace?: Trace;
 }
 
-interface SimulatedThread {
-  readonly name: string;
-  readonly index: number;
-  readonly lane: SeededLane;
-  readonly kernel: Kernel;
-}
-
-const epoch_ms = 1_700_000_000_000;
-/** Between messages of the same pair of threads, so that they stay in order. */
-const least_ms = 1e-6;
-const stopTimeout_ms = 10_000;
+/** The seed's streams of random numbers are so far apart. */
+const stream = 1_000_003;
 
 export class Simulation {
+  /** The world's: what no host's clock does to it. */
   readonly clock: Clock;
   /** For the world around the actors; the scheduler draws from its own. */
   readonly random: SeededRandom;
@@ -60,41 +61,64 @@ export class Simulation {
   readonly logged: LogEntry[] = [];
   /** Why an actor at the top gave up, once one has. */
   failure: Failure | null = null;
-  readonly #options: SimulationOptions;
   readonly #scheduler: SeededScheduler;
-  readonly #chance: SeededRandom;
   readonly #roster: Roster;
-  readonly #places = new Map<string, number>();
-  readonly #threads: (SimulatedThread | null)[] = [];
-  /** When the last message from one thread to another arrives, by both indexes. */
-  readonly #lastArrival_ms = new Map<string, number>();
+  readonly #threads: SimulatedThreads;
+  readonly #names: readonly string[];
+  /** What is to be started again, by the name of its thread. */
+  readonly #lost = new Map<string, ChildSpecOf[]>();
+  /** Numbers the deaths of a thread: only the last one's end brings it back. */
+  readonly #deaths = new Map<string, number>();
   #waiters = 0;
+  #ended = false;
   /** Settles when nobody waits any more. */
   #pumping: Promise<void> | null = null;
 
   constructor(options: SimulationOptions) {
-    this.#options = options;
-    this.random = new SeededRandom(options.seed);
-    this.#chance = new SeededRandom(options.seed + 1_000_003);
-    this.#scheduler = new SeededScheduler(new SeededRandom(options.seed + 2_000_003));
-    this.clock = {
-      now_ms: () => epoch_ms + Math.floor(this.#scheduler.now_ms),
-      monotonic_ms: () => this.#scheduler.now_ms,
-    };
+    const { seed, behaviors, hosts = [] } = options;
+    this.random = new SeededRandom(seed);
+    this.#scheduler = new SeededScheduler(new SeededRandom(seed + 2 * stream));
+    this.#names = ['main', ...(options.threads ?? []), ...hosts.flatMap(({ threads }) => threads)];
     this.#roster = new Roster({
-      thread: (name) => this.#threadNamed(name),
-      knows: (name) => this.#names().includes(name),
-      publish: (path, thread) => this.#places.set(path, thread),
-      withdraw: (path) => this.#places.delete(path),
+      thread: (name) => this.#onThread(name),
+      knows: (name) => this.#names.includes(name),
+      publish: (path, thread) => {
+        this.#threads.publish(path, thread);
+      },
+      withdraw: (path) => {
+        this.#threads.withdraw(path);
+      },
       failed: (failure) => {
         this.failure = failure;
       },
     });
-    for (const index of this.#names().keys()) this.#startThread(index);
+    this.#threads = new SimulatedThreads({
+      scheduler: this.#scheduler,
+      random: new SeededRandom(seed + stream),
+      behaviors,
+      control: this.#roster,
+      hosts,
+      network: options.network ?? null,
+      hopMax_ms: options.hopMax_ms ?? 1,
+      tellLoss_oneIn: options.tellLoss_oneIn ?? null,
+      log: (level, source, text, values) => {
+        const thread = this.#roster.threadNameOf(source) ?? '';
+        const time_ms = this.clock.now_ms();
+        this.logged.push({ time_ms, level, thread, source, text, values });
+      },
+      trace: options.onTrace ?? ((event) => this.trace.push(event)),
+    });
+    this.clock = this.#threads.clockOf(null);
+    for (const name of this.#names) this.#threads.start(name);
   }
 
+  /** Virtual time since the start, in the world's milliseconds. */
   get now_ms(): number {
     return this.#scheduler.now_ms;
+  }
+
+  get steps(): number {
+    return this.#scheduler.steps;
   }
 
   ref<Message extends AnyMessage>(path: string): ActorRef<Message> {
@@ -102,7 +126,7 @@ export class Simulation {
   }
 
   tell<Message extends AnyMessage>(to: ActorRef<Message>, message: Message): void {
-    this.#main.kernel.tell('', to.path, message);
+    this.#up('main').kernel.tell('', to.path, message);
   }
 
   ask<Other extends AnyMessage, Kind extends Other['kind']>(
@@ -110,7 +134,7 @@ export class Simulation {
     message: NoInfer<Other> & { readonly kind: Kind },
     limits: AskLimits,
   ): Promise<ResultOf<Extract<Other, { readonly kind: Kind }>>> {
-    const answer = this.run(this.#main.kernel.ask('', to.path, message, limits));
+    const answer = this.run(this.#up('main').kernel.ask('', to.path, message, limits));
     // The result's type is the protocol's claim; the answering side is checked by `answer`.
     return answer as Promise<ResultOf<Extract<Other, { readonly kind: Kind }>>>;
   }
@@ -125,42 +149,61 @@ export class Simulation {
     await this.run(this.#roster.stopAll());
   }
 
+  /** Nothing happens any more: whoever still waits for this simulation waits for ever. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  isUp(thread: string): boolean {
+    return this.#threads.named(thread) !== null;
+  }
+
   /** Crashes an actor as a bug in it would. False when nobody lives at the path. */
   crashActor(path: string): boolean {
     return this.#roster.kill(path);
   }
 
   /** A thread dies with its actors, stays away for `down_ms`, and comes back as after a real death. */
-  async crashThread(name: string, down_ms = 0): Promise<void> {
-    const index = this.#names().indexOf(name);
-    const thread = this.#threads[index];
-    assert(thread != null && name !== 'main', 'a worker thread that is up crashes');
-    thread.kernel.abandon();
-    thread.lane.close();
-    this.#threads[index] = null;
-    for (const other of this.#threads) other?.kernel.onThreadDied(index, name);
-    await this.run(this.#bringBack(index, down_ms));
+  crashThread(name: string, down_ms = 0): Promise<void> {
+    return this.crashThreads([name], down_ms);
+  }
+
+  /**
+   * Threads die at once, as with their process. One that is down already stays away for `down_ms` from
+   * now. Settles when that time is over and, unless they died again, they are back.
+   */
+  crashThreads(names: readonly string[], down_ms: number): Promise<void> {
+    assert(!names.includes('main'), 'what no host has does not crash');
+    for (const name of names) {
+      const thread = this.#threads.named(name);
+      if (thread !== null) this.#threads.kill(thread);
+    }
+    return this.run(this.#bringBack(names, down_ms));
   }
 
   /** The thread does nothing for a while, and does not know: as when its machine is paused. */
   pauseThread(name: string, pause_ms: number): void {
-    const thread = this.#threads[this.#names().indexOf(name)];
-    assert(thread != null, 'a thread that is up is paused');
-    thread.lane.pauseUntil(this.now_ms + pause_ms);
+    this.#up(name).lane.pauseUntil(this.now_ms + pause_ms);
+  }
+
+  /** A host takes its connection with another for lost: whatever it asked there fails. */
+  loseContact(host: string, other: string): void {
+    this.#threads.loseContact(host, other);
+  }
+
+  /** Somebody sets a host's wall clock. */
+  jumpClock(host: string, by_ms: number): void {
+    this.#threads.jumpClock(host, by_ms);
   }
 
   /** For the simulated world: runs `action` when that much virtual time has passed. */
   after(delay_ms: number, action: () => void): Timer {
-    return this.#main.lane.after(delay_ms, action);
+    return this.#up('main').lane.after(delay_ms, action);
   }
 
   /** Lets virtual time pass. */
   async runFor(duration_ms: number): Promise<void> {
-    await this.run(
-      new Promise<void>((resolve) => {
-        this.after(duration_ms, resolve);
-      }),
-    );
+    await this.run(this.#passes(duration_ms));
   }
 
   /** Lets the simulated world go on until `work` settles. */
@@ -177,6 +220,7 @@ export class Simulation {
     try {
       for (;;) {
         await macrotask();
+        if (this.#ended) await new Promise(() => undefined);
         if (this.#waiters === 0) return;
         assert(this.#scheduler.step(), 'whoever waits in a simulation waits for something in it');
       }
@@ -185,79 +229,42 @@ export class Simulation {
     }
   }
 
-  async #bringBack(index: number, down_ms: number): Promise<void> {
-    const name = this.#names()[index]!;
-    const lost = await this.#roster.clearThread(name);
-    await new Promise<void>((resolve) => {
-      this.after(down_ms, resolve);
+  #passes(duration_ms: number): Promise<void> {
+    return new Promise<void>((resolve) => {
+      this.after(duration_ms, resolve);
     });
-    this.#startThread(index);
-    await this.#roster.respawn(lost);
   }
 
-  get #main(): SimulatedThread {
-    return this.#threads[0]!;
+  async #bringBack(names: readonly string[], down_ms: number): Promise<void> {
+    const death = new Map<string, number>();
+    for (const name of names) {
+      death.set(name, (this.#deaths.get(name) ?? 0) + 1);
+      this.#deaths.set(name, death.get(name)!);
+    }
+    for (const name of names) {
+      const lost = this.#lost.get(name) ?? [];
+      this.#lost.set(name, lost);
+      lost.push(...(await this.#roster.clearThread(name)));
+    }
+    await this.#passes(down_ms);
+    const back = names.filter((name) => this.#deaths.get(name) === death.get(name));
+    for (const name of back) this.#threads.start(name);
+    for (const name of back) {
+      const lost = this.#lost.get(name)!;
+      while (lost.length > 0 && this.#deaths.get(name) === death.get(name))
+        await this.#roster.respawn([lost.shift()!]);
+    }
   }
 
-  #names(): readonly string[] {
-    return ['main', ...(this.#options.threads ?? [])];
+  #up(name: string): SimulatedThread {
+    const thread = this.#threads.named(name);
+    assert(thread !== null, 'the thread is up');
+    return thread;
   }
 
-  #threadNamed(name: string): { readonly index: number; readonly host: Kernel } | null {
-    const thread = this.#threads[this.#names().indexOf(name)];
-    return thread == null ? null : { index: thread.index, host: thread.kernel };
-  }
-
-  #startThread(index: number): void {
-    const name = this.#names()[index]!;
-    const lane = this.#scheduler.openLane();
-    const directory: Directory = { threadOf: (path) => this.#places.get(path) ?? null };
-    const kernel = new Kernel({
-      thread: name,
-      threadIndex: index,
-      hostName: null,
-      behaviors: this.#options.behaviors,
-      scheduler: lane,
-      clock: this.clock,
-      random: new SeededRandom(this.#chance.uint32()),
-      directory,
-      transport: this.#transportOf(index),
-      control: this.#roster,
-      stopTimeout_ms,
-      log: (level, source, text, values) => {
-        const entry = { time_ms: this.clock.now_ms(), level, thread: name, source, text, values };
-        this.logged.push(entry);
-      },
-      trace: (event) => this.trace.push(event),
-    });
-    this.#threads[index] = { name, index, lane, kernel };
-  }
-
-  #transportOf(from: number): Transport {
-    return {
-      send: (to, frame, waits) => {
-        if (this.#threads[to] == null) return false;
-        const loss = this.#options.tellLoss_oneIn ?? null;
-        if (waits === null && frame[0] === 0 && loss !== null && this.#chance.oneIn(loss))
-          return false;
-        this.#sendFrame(from, to, frame);
-        return true;
-      },
-    };
-  }
-
-  /** Packed and unpacked as between real threads, so that what would not survive does not here. */
-  #sendFrame(from: number, to: number, frame: Frame): void {
-    const pair = `${from}>${to}`;
-    const hop_ms = (this.#chance.below(1_000) / 1_000) * (this.#options.hopMax_ms ?? 1);
-    const earliest_ms = (this.#lastArrival_ms.get(pair) ?? 0) + least_ms;
-    const arrival_ms = Math.max(this.now_ms + hop_ms, earliest_ms);
-    this.#lastArrival_ms.set(pair, arrival_ms);
-    const bytes = packFrame(frame).slice();
-    const target = this.#threads[to]!;
-    target.lane.after(arrival_ms - this.now_ms, () => {
-      target.kernel.onFrame(from, unpackFrame(bytes));
-    });
+  #onThread(name: string): ReturnType<ConstructorParameters<typeof Roster>[0]['thread']> {
+    const thread = this.#threads.named(name);
+    return thread === null ? null : { index: thread.index, host: thread.kernel };
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import { deepEqual, equal, notDeepEqual, ok, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
 import {
   defineActor,
   type Ask,
@@ -287,6 +288,18 @@ test('simulation: tells are lost as often as asked for', async () => {
   const arrived = await simulation.ask(counter, { kind: 'add', amount: 0 }, limits);
 
   ok(arrived > 10 && arrived < 40, `arrived=${arrived}`);
+});
+
+test('simulation: after its end nothing happens any more', async () => {
+  const simulation = await simulated(1);
+  const late: string[] = [];
+  void simulation.runFor(10).then(() => late.push('passed'));
+
+  simulation.end();
+  const { steps } = simulation;
+  for (let turn = 0; turn < 20; turn += 1) await turnOfTheEventLoop();
+
+  deepEqual([late, simulation.steps - steps], [[], 0]);
 });
 
 test('simulation: an actor at the top that gives up is reported', async () => {

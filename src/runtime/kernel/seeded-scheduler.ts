@@ -27,10 +27,11 @@ const overtakeMax_ms = 10;
 
 export class SeededScheduler {
   readonly #random: SeededRandom;
-  readonly #lanes: SeededLane[] = [];
+  #lanes: SeededLane[] = [];
   /** A binary heap, the earliest first. */
   readonly #events: Event[] = [];
   #now_ms = 0;
+  #steps = 0;
 
   constructor(random: SeededRandom) {
     this.#random = random;
@@ -40,16 +41,22 @@ export class SeededScheduler {
     return this.#now_ms;
   }
 
+  /** Things done so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
   openLane(): SeededLane {
     const lane: SeededLane = new SeededLane((delay_ms: number, action: () => void): Timer =>
       this.#schedule(lane, delay_ms, action),
     );
-    this.#lanes.push(lane);
+    this.#lanes = [...this.#lanes.filter((each) => !each.closed), lane];
     return lane;
   }
 
   /** Does one thing. False when there is nothing left to do, ever. */
   step(): boolean {
+    this.#steps += 1;
     const able = this.#lanes.filter((lane) => lane.hasWork(this.#now_ms));
     if (able.length > 0 && !this.#overtakes()) {
       const lane = this.#random.pick(able);
