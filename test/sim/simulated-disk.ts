@@ -1,30 +1,38 @@
 /**
- * SimulatedDisk: a disk in memory that forgets at a power loss what a real one may forget.
+ * SimulatedDisk: a disk in memory that forgets what a real one may forget, and fails as one may fail.
  *
  * A write or a cut is kept, sector by sector, as the seed decides, until the file is synced; a new,
- * renamed or removed name likewise until its directory is. The power may be set to fail before any
- * operation: from then on everything throws `PowerLost` until the machine is started again.
+ * renamed or removed name likewise until its directory is. Before any operation the power may fail:
+ * from then on everything throws `PowerLost` until the machine has power again.
+ *
+ * A sync may fail. Then some of what it was to make durable is not and never will be, for a real kernel
+ * calls the pages clean: it is still read back, and the next sync has nothing to do for it. Everything
+ * after throws until another process comes. When the sync was a directory's, the file system gives up,
+ * and only what is durable is there after the machine's next start.
  */
+import { AssertionFailed } from '../../src/base/assert.ts';
 import { Failure } from '../../src/base/failure.ts';
 import { type Disk, type DiskFile } from '../../src/io/disk.ts';
-import { type SeededRandom } from '../../src/io/random.ts';
+import { SeededRandom } from '../../src/io/random.ts';
+import { FileContent, type Change } from './file-content.ts';
 
-const sectorSize = 512;
+/** A file takes room in such blocks. */
+const blockSize = 4_096;
 
 /** No failure: whoever meets it dies with the machine. */
 export class PowerLost extends Error {
   override readonly name = 'PowerLost';
 }
 
-type Change =
-  | { readonly kind: 'write'; readonly position: number; readonly bytes: Uint8Array }
-  | { readonly kind: 'truncate'; readonly size: number };
-
-/** A file: what a power loss cannot take, and what came since, in order. */
+/** A file: what a power loss cannot take, what is read, and what came between, in order. */
 interface Inode {
-  readonly durable: Content;
-  readonly current: Content;
+  durable: FileContent;
+  readonly current: FileContent;
   changes: Change[];
+  /** A sync failed: `current` is more than `durable` and `changes` make. */
+  diverged: boolean;
+  /** Blocks that have their place on the disk: writing them again takes none. */
+  readonly blocks: Set<number>;
 }
 
 interface NameChange {
@@ -37,16 +45,19 @@ interface NameChange {
 export type Lie = (operation: 'sync' | 'syncDirectory', path: string) => boolean;
 
 export class SimulatedDisk implements Disk {
-  /** Bytes that can still be written; half of the write that does not fit is. */
-  room = Infinity;
   lie: Lie | null = null;
+  /** Bytes that files can still grow into; half of the write that does not fit is written. */
+  room = Infinity;
   onPowerLost: (() => void) | null = null;
+  onSyncFailed: (() => void) | null = null;
   readonly #random: SeededRandom;
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
   #nameChanges: NameChange[] = [];
   #operationsLeft = Infinity;
+  #syncsLeft = Infinity;
   #off = false;
+  #syncFailed = false;
 
   constructor(random: SeededRandom) {
     this.#random = random;
@@ -61,6 +72,11 @@ export class SimulatedDisk implements Disk {
     this.#operationsLeft = operations;
   }
 
+  /** The `syncs`th sync from now fails. Infinity: none. */
+  failSyncAfter(syncs: number): void {
+    this.#syncsLeft = syncs;
+  }
+
   /** The power is gone and comes back: only what was durable is sure to be there. */
   losePower(): void {
     const after = this.afterPowerLoss(this.#random);
@@ -69,20 +85,40 @@ export class SimulatedDisk implements Disk {
     this.#nameChanges = [];
     this.#operationsLeft = Infinity;
     this.#off = false;
+    this.startProcess();
+  }
+
+  /** Another process uses the disk. */
+  startProcess(): void {
+    this.#syncsLeft = Infinity;
+    this.#syncFailed = false;
+  }
+
+  /** Everything is gone, for good. */
+  wipe(): void {
+    this.#names = new Map();
+    this.#durableNames = new Map();
+    this.#nameChanges = [];
+  }
+
+  /** Changes bits of a byte that is on the disk, behind everybody's back. */
+  rot(path: string, position: number, mask: number): void {
+    for (const content of this.#contentsOf(path)) {
+      const byte = new Uint8Array(1);
+      content.read(byte, position);
+      content.write(Uint8Array.of(byte[0]! ^ mask), position);
+    }
   }
 
   /** Another disk: what would be left if the power failed now. */
   afterPowerLoss(random: SeededRandom): SimulatedDisk {
     const kept_percent = random.pick([0, 50, 95, 100]);
-    function keeps(): boolean {
-      return random.below(100) < kept_percent;
-    }
-    const after = new SimulatedDisk(random);
-    const names = new Map(this.#durableNames);
-    for (const change of this.#nameChanges) if (keeps()) apply(names, change);
-    for (const [path, inode] of names) after.#names.set(path, survivor(inode, keeps));
-    after.#durableNames = new Map(after.#names);
-    return after;
+    return this.#after(random, () => random.below(100) < kept_percent);
+  }
+
+  /** Another disk: the least that is left whatever happens. */
+  durable(): SimulatedDisk {
+    return this.#after(new SeededRandom(0), () => false);
   }
 
   open(path: string, mode: 'existing' | 'create'): DiskFile {
@@ -91,7 +127,8 @@ export class SimulatedDisk implements Disk {
     if (inode === undefined && mode === 'existing')
       throw new Failure('disk_failed', { operation: 'open', error: 'ENOENT' });
     if (inode === undefined) {
-      inode = { durable: new Content(), current: new Content(), changes: [] };
+      const [durable, current] = [new FileContent(), new FileContent()];
+      inode = { durable, current, changes: [], diverged: false, blocks: new Set() };
       this.#rename({ path, inode });
     }
     return new SimulatedFile(this, path, inode);
@@ -131,6 +168,7 @@ export class SimulatedDisk implements Disk {
   syncDirectory(directory: string): void {
     this.operation();
     if (this.lie?.('syncDirectory', directory) === true) return;
+    if (this.#syncFails()) this.#losePowerNow();
     const left: NameChange[] = [];
     for (const change of this.#nameChanges)
       if (directoryOf(change.path) === directory) apply(this.#durableNames, change);
@@ -138,23 +176,65 @@ export class SimulatedDisk implements Disk {
     this.#nameChanges = left;
   }
 
+  syncFile(path: string, inode: Inode): void {
+    this.operation();
+    if (this.lie?.('sync', path) === true) return;
+    const { durable, current, changes, diverged } = inode;
+    inode.changes = [];
+    if (this.#syncFails()) {
+      for (const change of changes) durable.apply(change, () => this.#random.oneIn(2));
+      inode.diverged = true;
+      this.#syncFailed = true;
+      this.onSyncFailed?.();
+      this.ensureOn();
+    }
+    if (diverged) for (const change of changes) durable.apply(change, () => true);
+    else inode.durable = current.copy();
+  }
+
   /** Counts an operation, before which the power may fail. */
   operation(): void {
     this.ensureOn();
     this.#operationsLeft -= 1;
-    if (this.#operationsLeft > 0) return;
-    this.#off = true;
-    this.onPowerLost?.();
-    this.ensureOn();
+    if (this.#operationsLeft <= 0) this.#losePowerNow();
   }
 
   ensureOn(): void {
     if (this.#off) throw new PowerLost('the power is gone');
+    // In the words of the real disk.
+    if (this.#syncFailed) throw new AssertionFailed('a failed sync is never retried');
+  }
+
+  #losePowerNow(): never {
+    this.#off = true;
+    this.onPowerLost?.();
+    throw new PowerLost('the power is gone');
+  }
+
+  #syncFails(): boolean {
+    this.#syncsLeft -= 1;
+    return this.#syncsLeft === 0;
   }
 
   #rename(change: NameChange): void {
     apply(this.#names, change);
     this.#nameChanges.push(change);
+  }
+
+  #after(random: SeededRandom, keeps: () => boolean): SimulatedDisk {
+    const after = new SimulatedDisk(random);
+    const names = new Map(this.#durableNames);
+    for (const change of this.#nameChanges) if (keeps()) apply(names, change);
+    for (const [path, inode] of names) after.#names.set(path, survivor(inode, keeps));
+    after.#durableNames = new Map(after.#names);
+    return after;
+  }
+
+  #contentsOf(path: string): readonly FileContent[] {
+    const inodes = new Set([this.#names.get(path), this.#durableNames.get(path)]);
+    return [...inodes].flatMap((inode) =>
+      inode === undefined ? [] : [inode.durable, inode.current],
+    );
   }
 }
 
@@ -175,29 +255,38 @@ class SimulatedFile implements DiskFile {
   }
 
   writeAt(bytes: Uint8Array, position: number): void {
-    const fits = bytes.length <= this.#disk.room;
+    this.#disk.ensureOn();
+    const fits = this.#allocate(position, position + bytes.length);
     const written = bytes.slice(0, fits ? bytes.length : bytes.length / 2);
     // What is being written when the power fails may reach the disk in part.
     this.#inode.changes.push({ kind: 'write', position, bytes: written });
     this.#disk.operation();
     this.#inode.current.write(written, position);
     if (!fits) throw new Failure('disk_full', { operation: 'write', error: 'ENOSPC' });
-    this.#disk.room -= bytes.length;
+  }
+
+  /** Takes room for the blocks that have none yet; false when there is too little. */
+  #allocate(begin: number, end: number): boolean {
+    const { blocks } = this.#inode;
+    const wanted: number[] = [];
+    for (let block = Math.floor(begin / blockSize); block * blockSize < end; block += 1)
+      if (!blocks.has(block)) wanted.push(block);
+    if (wanted.length * blockSize > this.#disk.room) return false;
+    this.#disk.room -= wanted.length * blockSize;
+    for (const block of wanted) blocks.add(block);
+    return true;
   }
 
   sync(): void {
-    this.#disk.operation();
-    if (this.#disk.lie?.('sync', this.#path) === true) return;
-    const { durable, changes } = this.#inode;
-    for (const change of changes) durable.apply(change, () => true);
-    this.#inode.changes = [];
+    this.#disk.syncFile(this.#path, this.#inode);
   }
 
   truncate(size: number): void {
     this.#disk.operation();
-    const change = { kind: 'truncate', size } as const;
-    this.#inode.changes.push(change);
-    this.#inode.current.apply(change, () => true);
+    this.#inode.changes.push({ kind: 'truncate', size });
+    this.#inode.current.truncate(size);
+    for (const block of this.#inode.blocks)
+      if (block * blockSize >= size) this.#inode.blocks.delete(block);
   }
 
   size(): number {
@@ -210,61 +299,12 @@ class SimulatedFile implements DiskFile {
   }
 }
 
-/** A file's bytes; zeros where nothing was written. */
-class Content {
-  #bytes = new Uint8Array(0);
-  size = 0;
-
-  read(target: Uint8Array, position: number): number {
-    const end = Math.min(position + target.length, this.size);
-    if (end <= position) return 0;
-    target.set(this.#bytes.subarray(position, end));
-    return end - position;
-  }
-
-  apply(change: Change, keeps: () => boolean): void {
-    if (change.kind === 'write') this.#writeSectors(change.bytes, change.position, keeps);
-    else if (keeps()) this.#resize(change.size);
-  }
-
-  write(bytes: Uint8Array, position: number): void {
-    this.#resize(Math.max(this.size, position + bytes.length));
-    this.#bytes.set(bytes, position);
-  }
-
-  copy(): Content {
-    const copy = new Content();
-    copy.#bytes = this.#bytes.slice(0, this.size);
-    copy.size = this.size;
-    return copy;
-  }
-
-  #writeSectors(bytes: Uint8Array, position: number, keeps: () => boolean): void {
-    let done = 0;
-    while (done < bytes.length) {
-      const at = position + done;
-      const size = Math.min(bytes.length - done, sectorSize - (at % sectorSize));
-      if (keeps()) this.write(bytes.subarray(done, done + size), at);
-      done += size;
-    }
-  }
-
-  #resize(size: number): void {
-    if (size > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(size, 2 * this.#bytes.length));
-      larger.set(this.#bytes.subarray(0, this.size));
-      this.#bytes = larger;
-    }
-    if (size < this.size) this.#bytes.fill(0, size, this.size);
-    this.size = size;
-  }
-}
-
 /** A file as a power loss leaves it. */
 function survivor(inode: Inode, keeps: () => boolean): Inode {
   const durable = inode.durable.copy();
   for (const change of inode.changes) durable.apply(change, keeps);
-  return { durable, current: durable.copy(), changes: [] };
+  const blocks = new Set(inode.blocks);
+  return { durable, current: durable.copy(), changes: [], diverged: false, blocks };
 }
 
 function apply(names: Map<string, Inode>, { path, inode }: NameChange): void {
