@@ -252,7 +252,7 @@ export function fixtureIdentity(fixture = walFixture(18)): TimelineIdentity {
 }
 
 /** From the long header of the first page. */
-function systemIdOf({ bytes }: WalFixture): string {
+export function systemIdOf({ bytes }: WalFixture): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   return view.getBigUint64(24, true).toString();
 }

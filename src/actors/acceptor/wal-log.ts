@@ -57,7 +57,7 @@ export class WalLog {
    */
   scan(): void {
     this.#scan(null);
-    this.#segments.syncStored(this.#anchor.end, this.recordEnd);
+    this.#segments.rewrite(this.#anchor.end, this.recordEnd);
   }
 
   /** Writes the bytes below the start, from the start of a page, and makes them durable. */

@@ -20,6 +20,8 @@ import {
 
 /** Written ahead of the log at a time. */
 const zeros = new Uint8Array(1_048_576);
+/** Written at a time by `rewrite`. */
+const rewritten_bytes = 1_048_576;
 /** What commits write, rather than bulk loads. */
 const smallWrite_bytes = 65_536;
 
@@ -80,19 +82,23 @@ export class WalSegments {
   }
 
   /**
-   * Makes what files hold of [begin, end) durable: a predecessor that was killed may have written
-   * it without a sync.
+   * Makes what files hold of [begin, end) durable, by writing it once more. A predecessor that was killed
+   * may have written it without a sync; one that died of a sync that failed has left pages that the kernel
+   * calls clean, though they are not on disk: no later sync would write them.
    */
-  syncStored(begin: Lsn, end: Lsn): void {
-    const last = segmentNumber(end, this.#segmentSize);
-    for (let each = segmentNumber(begin, this.#segmentSize); each <= last; each += 1) {
-      if (!this.#disk.exists(this.#path(each))) continue;
-      const file = this.#disk.open(this.#path(each), 'existing');
+  rewrite(begin: Lsn, end: Lsn): void {
+    for (let at = begin; at < end;) {
+      const number = segmentNumber(at, this.#segmentSize);
+      const until = Math.min(end, segmentStart(number + 1, this.#segmentSize));
+      const offset = segmentOffset(at, this.#segmentSize);
+      const file = this.#disk.open(this.#path(number), 'existing');
       try {
+        rewriteFile(file, offset, offset + until - at);
         file.sync();
       } finally {
         file.close();
       }
+      at = lsn(until);
     }
     this.#disk.syncDirectory(this.#directory);
   }
@@ -209,5 +215,13 @@ export class WalSegments {
 
   #path(number: number): string {
     return `${this.#directory}/${segmentName(number, this.#segmentSize)}`;
+  }
+}
+
+function rewriteFile(file: DiskFile, begin: number, end: number): void {
+  for (let at = begin; at < end; at += rewritten_bytes) {
+    const bytes = new Uint8Array(Math.min(rewritten_bytes, end - at));
+    file.readAt(bytes, at);
+    file.writeAt(bytes, at);
   }
 }
