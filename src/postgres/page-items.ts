@@ -292,6 +292,17 @@ export function truncateLinePointers(page: DataView): void {
   setHasFreeLines(page, unused);
 }
 
+/** `PageGetHeapFreeSpace`: bytes there are for one more tuple; none when no slot is left for it. */
+export function heapFreeSpace(page: DataView): number {
+  ensurePageHeader(page);
+  const gap = PageHeader.upper.get(page, 0) - PageHeader.lower.get(page, 0) - itemIdSize;
+  const count = slotCount(page);
+  if (gap <= 0 || count < heapSlotsMax) return Math.max(0, gap);
+  const hasHint = (PageHeader.flags.get(page, 0) & pageFlags.hasFreeLines) !== 0;
+  for (let slot = 1; hasHint && slot <= count; slot += 1) if (!itemIsUsed(page, slot)) return gap;
+  return 0;
+}
+
 /** `PD_HAS_FREE_LINES`. */
 function setHasFreeLines(page: DataView, has: boolean): void {
   const flags = PageHeader.flags.get(page, 0);

@@ -6,6 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { Failure } from '../../src/base/failure.ts';
 import {
   addItem,
+  heapFreeSpace,
   indexMultiDelete,
   indexTupleDelete,
   indexTupleDeleteNoCompact,
@@ -24,7 +25,7 @@ import {
   slotCount,
   truncateLinePointers,
 } from '../../src/postgres/page-items.ts';
-import { initPage, PageHeader, pageSize } from '../../src/postgres/page.ts';
+import { initPage, pageFlags, PageHeader, pageSize } from '../../src/postgres/page.ts';
 
 const golden = new URL('../golden/page-items.txt.gz', import.meta.url);
 const lines = gunzipSync(readFileSync(golden)).toString().trimEnd().split('\n');
@@ -211,4 +212,29 @@ test('PageItems: an index tuple marked dead keeps its storage', () => {
     [itemFlagsOf(page, 1), itemOffset(page, 1), itemLength(page, 1)],
     [itemFlags.dead, offset, 40],
   );
+});
+
+test('PageItems: the room on a heap page leaves a line pointer its own', () => {
+  const page = emptyPage();
+  equal(heapFreeSpace(page), pageSize - 16 - PageHeader.size - 4);
+  PageHeader.upper.set(page, 0, PageHeader.size + 4);
+  equal(heapFreeSpace(page), 0);
+  PageHeader.upper.set(page, 0, PageHeader.size + 1);
+  equal(heapFreeSpace(page), 0);
+});
+
+test('PageItems: a heap page of 291 line pointers has room only if one of them is unused', () => {
+  const page = emptyPage();
+  for (let slot = 1; slot <= 290; slot += 1) addItem(page, slot, pattern(1, 8), placement.heap);
+  const before = heapFreeSpace(page);
+  addItem(page, 291, pattern(1, 8), placement.heap);
+
+  const full = heapFreeSpace(page);
+  PageHeader.flags.set(page, 0, pageFlags.hasFreeLines);
+  const hintIsWrong = heapFreeSpace(page);
+  setItemUnused(page, 17);
+  const unused = heapFreeSpace(page);
+  PageHeader.flags.set(page, 0, 0);
+
+  deepEqual([full, hintIsWrong, unused, heapFreeSpace(page)], [0, 0, before - 12, 0]);
 });
