@@ -18,11 +18,18 @@
  */
 import { crc32 } from '../base/crc32.ts';
 import { ensure, Failure } from '../base/failure.ts';
-import { keyBlock, keyFamily, makeKey, type FamilyTable, type Key } from '../base/key.ts';
+import {
+  keyBlock,
+  keyFamily,
+  makeKey,
+  type FamilyId,
+  type FamilyTable,
+  type Key,
+} from '../base/key.ts';
 import { type Lsn } from '../base/lsn.ts';
 import { struct, u32 } from '../base/struct.ts';
 import { FamilyRow, FamilySection } from './family-section.ts';
-import { type KeyFilter } from './key-range.ts';
+import { type BlockRange, type KeyFilter } from './key-range.ts';
 import {
   alignment,
   readFrame,
@@ -99,6 +106,41 @@ export class DeltaLayer {
     return false;
   }
 
+  /** Whether the key has a version within the limits. Fails as `collect` does. */
+  hasVersion(key: Key, limits: LsnLimits): boolean {
+    const local = this.families.local(keyFamily(key));
+    if (local < 0) return false;
+    const block = keyBlock(key);
+    const segment = this.#lastSegment(local, block, limits.atOrBelow);
+    const first = this.families.firstEntries[local]!;
+    if (segment < first || this.#blocks[segment] !== block) return false;
+    if (this.segmentLsn(segment) > limits.above) return true;
+    return this.#newestLsn(segment, limits.atOrBelow) > limits.above;
+  }
+
+  /**
+   * Visits, in order, the blocks whose versions may be within the limits. They are, for `certain`, when
+   * a segment begins within; else only its last version tells.
+   */
+  visitChanged(
+    family: FamilyId,
+    blocks: BlockRange,
+    limits: LsnLimits,
+    visit: (block: number, certain: boolean) => void,
+  ): void {
+    const local = this.families.local(family);
+    if (local < 0) return;
+    const end = this.families.firstEntries[local + 1]!;
+    let segment = this.#lastSegment(local, blocks.begin, -1) + 1;
+    while (segment < end && this.#blocks[segment]! < blocks.end) {
+      const block = this.#blocks[segment]!;
+      let newest = -1;
+      for (; segment < end && this.#blocks[segment] === block; segment += 1)
+        if (this.segmentLsn(segment) <= limits.atOrBelow) newest = segment;
+      if (newest !== -1) visit(block, this.segmentLsn(newest) > limits.above);
+    }
+  }
+
   segmentBlock(segment: number): number {
     return this.#blocks[segment]!;
   }
@@ -162,6 +204,18 @@ export class DeltaLayer {
       else high = middle;
     }
     return low - 1;
+  }
+
+  /** LSN of a segment's newest version at or below `atOrBelow`, at which it begins at the latest. */
+  #newestLsn(segment: number, atOrBelow: number): number {
+    const { view } = chunkOf(this.readSegments(segment, segment + 1));
+    this.checkSegment(segment, view, 0);
+    const firstLsn = this.segmentLsn(segment);
+    const last = SegmentHead.versions.get(view, 0) - 1;
+    for (let row = SegmentHead.size + last * SegmentRow.size; ; row -= SegmentRow.size) {
+      const lsn = firstLsn + SegmentRow.lsnAfterFirst.get(view, row);
+      if (lsn <= atOrBelow || row === SegmentHead.size) return lsn;
+    }
   }
 
   #collectSegment(segment: number, limits: LsnLimits, out: VersionList): boolean {

@@ -30,6 +30,12 @@ export interface KeyRange {
   readonly end: KeyBound;
 }
 
+/** Blocks `[begin, end)` of one family. */
+export interface BlockRange {
+  readonly begin: number;
+  readonly end: number;
+}
+
 const kindAfterAll = 255;
 const boundPattern =
   /^([0-9A-F]{2})([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{4})([0-9A-F]{8})$/;

@@ -104,6 +104,14 @@ export class OpenLayer {
     return false;
   }
 
+  /** Whether the key has a version within the limits. */
+  hasVersion(key: Key, limits: LsnLimits): boolean {
+    const { lsns, previous } = this.#table;
+    let at = this.#index.get(key, none);
+    while (at !== none && lsns[at]! > limits.atOrBelow) at = previous[at]!;
+    return at !== none && lsns[at]! > limits.above;
+  }
+
   /** Every key that passes the filter once, in no order. */
   visitKeys(filter: KeyFilter, visit: (key: Key) => void): void {
     this.#index.visit((key) => {

@@ -11,7 +11,12 @@ import { type ImageWriter } from '../../src/layers/image-writer.ts';
 import { KeyFilter, wholeKeySpace, type KeyRange } from '../../src/layers/key-range.ts';
 import { formatLayerName, type LayerDescription } from '../../src/layers/layer-description.ts';
 import { LayerFooter, type ReadAt } from '../../src/layers/layer-file.ts';
-import { type DeltaEntry, type ImageEntry } from '../../src/layers/layer-map.ts';
+import {
+  LayerMap,
+  type Ancestor,
+  type DeltaEntry,
+  type ImageEntry,
+} from '../../src/layers/layer-map.ts';
 import { OpenLayer } from '../../src/layers/open-layer.ts';
 import { type VersionCursor } from '../../src/layers/version-cursor.ts';
 import { type VersionList } from '../../src/layers/version-list.ts';
@@ -170,6 +175,29 @@ export function randomNumbers(seed: number): (bound: number) => number {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return Math.floor((state / 2 ** 32) * bound);
   };
+}
+
+export function emptyMap(
+  families: FamilyTable,
+  begin = 0,
+  ancestor: Ancestor | null = null,
+): LayerMap {
+  return new LayerMap({ families, ancestor, open: openLayer(families, begin), entries: [] });
+}
+
+/** Freezes the open layer at `lastLsn` and writes all that is frozen. */
+export function flush(map: LayerMap, lastLsn: Lsn): void {
+  map.freeze(lastLsn, openLayer(map.families, lastLsn + 1));
+  for (const layer of map.frozen.toReversed()) {
+    if (layer.versionCount === 0) {
+      map.frozenWritten(layer, null);
+      continue;
+    }
+    const lsns = { begin: layer.begin, end: layer.end! };
+    const { bytes, summary } = deltaFile(map.families, layer.cursor(), lsns);
+    const delta = openDelta(readFrom(bytes), bytes.length, map.families);
+    map.frozenWritten(layer, deltaEntry(delta, summary.keys));
+  }
 }
 
 /** What a timeline holds, in the simplest terms: every version of every key, oldest first. */

@@ -14,12 +14,7 @@ import {
   wholeKeySpace,
   type KeyRange,
 } from '../../src/layers/key-range.ts';
-import {
-  LayerMap,
-  type Ancestor,
-  type DeltaEntry,
-  type ImageEntry,
-} from '../../src/layers/layer-map.ts';
+import { LayerMap, type DeltaEntry, type ImageEntry } from '../../src/layers/layer-map.ts';
 import { MergeCursor } from '../../src/layers/merge-cursor.ts';
 import { VersionReader } from '../../src/layers/read-versions.ts';
 import { findKeys, scan } from '../../src/layers/scan.ts';
@@ -27,9 +22,10 @@ import { VersionList } from '../../src/layers/version-list.ts';
 import {
   collectFile,
   deltaEntry,
-  deltaFile,
   deltaOf,
   description,
+  emptyMap,
+  flush,
   imageEntry,
   imageFile,
   keyIn,
@@ -46,29 +42,10 @@ import {
 
 const reader = new VersionReader();
 
-function emptyMap(families: FamilyTable, begin = 0, ancestor: Ancestor | null = null): LayerMap {
-  return new LayerMap({ families, ancestor, open: openLayer(families, begin), entries: [] });
-}
-
 function read(map: LayerMap, key: Key, at: number): { outcome: string; seen: Seen[] } {
   const out = new VersionList();
   const outcome = reader.collect(map, key, lsn(at), out);
   return { outcome, seen: seenIn(out) };
-}
-
-/** Freezes the open layer at `lastLsn` and writes all that is frozen. */
-function flush(map: LayerMap, lastLsn: Lsn): void {
-  map.freeze(lastLsn, openLayer(map.families, lastLsn + 1));
-  for (const layer of map.frozen.toReversed()) {
-    if (layer.versionCount === 0) {
-      map.frozenWritten(layer, null);
-      continue;
-    }
-    const lsns = { begin: layer.begin, end: layer.end! };
-    const { bytes, summary } = deltaFile(map.families, layer.cursor(), lsns);
-    const delta = openDelta(readFrom(bytes), bytes.length, map.families);
-    map.frozenWritten(layer, deltaEntry(delta, summary.keys));
-  }
 }
 
 /** Replaces all deltas by partitions of at most `sizeMax` bytes. */
