@@ -7,10 +7,12 @@
  * versions in the layer, images take at most `page / valuesMin_bytes` times what the layer takes.
  */
 import { assert } from '../base/assert.ts';
-import { keyKinds, makeKey, type FamilyTable, type Key } from '../base/key.ts';
+import { makeKey, type FamilyTable, type Key, type KeyFamily } from '../base/key.ts';
 import { type DeltaLayer } from './delta-layer.ts';
 
 export interface ImageRule {
+  /** Which families' blocks are pages that may be imaged. */
+  readonly takes: (family: KeyFamily) => boolean;
   /** Shorter stretches are left alone: a file, and a place in the layer map, for little. */
   readonly pagesMin: number;
   /** What a block must have in the layer, in bytes of its file. */
@@ -23,7 +25,7 @@ export interface PageStretch {
   readonly pages: number;
 }
 
-/** Stretches of relation blocks, as long as they get, in file order. */
+/** Stretches of blocks, as long as they get, in file order. */
 export function planImages(
   delta: DeltaLayer,
   families: FamilyTable,
@@ -33,7 +35,7 @@ export function planImages(
   const planned: PageStretch[] = [];
   for (let local = 0; local < delta.families.count; local += 1) {
     const family = delta.families.id(local);
-    if (families.family(family).kind !== keyKinds.relationBlock) continue;
+    if (!rule.takes(families.family(family))) continue;
     for (const { block, pages } of heavyStretches(delta, local, rule.valuesMin_bytes))
       if (pages >= rule.pagesMin) planned.push({ first: makeKey(family, block), pages });
   }

@@ -1,12 +1,16 @@
 /** Which blocks of a delta layer are worth an image. */
 import { deepEqual } from 'node:assert/strict';
 import { test } from 'node:test';
-import { FamilyTable, keyBlock, keyFamily, keyKinds } from '../../src/base/key.ts';
+import { FamilyTable, keyBlock, keyFamily, keyKinds, type KeyFamily } from '../../src/base/key.ts';
 import { lsn } from '../../src/base/lsn.ts';
 import { planImages, type ImageRule } from '../../src/layers/image-plan.ts';
 import { deltaOf, keyIn, openLayer, type KeyParts } from './builders.ts';
 
-const rule: ImageRule = { pagesMin: 3, valuesMin_bytes: 1_000 };
+const rule: ImageRule = { takes, pagesMin: 3, valuesMin_bytes: 1_000 };
+
+function takes({ kind }: KeyFamily): boolean {
+  return kind === keyKinds.relationBlock;
+}
 
 interface Written extends KeyParts {
   readonly from: number;

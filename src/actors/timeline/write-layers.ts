@@ -7,7 +7,7 @@
  */
 import { AssertionFailed } from '../../base/assert.ts';
 import { ensure } from '../../base/failure.ts';
-import { keyBlock, keyFamily, makeKey } from '../../base/key.ts';
+import { keyBlock, keyFamily, keyKinds, makeKey, type KeyFamily } from '../../base/key.ts';
 import { lsn, type Lsn } from '../../base/lsn.ts';
 import { type LayerSummary } from '../../layers/delta-writer.ts';
 import { planImages, type PageStretch } from '../../layers/image-plan.ts';
@@ -15,6 +15,7 @@ import { ImageWriter } from '../../layers/image-writer.ts';
 import { boundAfter, keyBound, type KeyRange } from '../../layers/key-range.ts';
 import { type DeltaEntry } from '../../layers/layer-map.ts';
 import { pageSize } from '../../postgres/page.ts';
+import { relationForks } from '../../postgres/relation-path.ts';
 import { generation, type TimelineDisk } from './disk.ts';
 import { families, isWhole } from './shelf.ts';
 import { type TimelineStore } from './store.ts';
@@ -48,7 +49,7 @@ export async function writeFrozen(parts: LayerParts): Promise<void> {
 /** Each image counts as soon as it is listed. */
 async function writeImages(parts: LayerParts, delta: DeltaEntry): Promise<void> {
   const { disk, store, imagePagesMin } = parts;
-  const rule = { pagesMin: imagePagesMin, valuesMin_bytes };
+  const rule = { takes, pagesMin: imagePagesMin, valuesMin_bytes };
   const at = lsn(delta.description.end - 1);
   try {
     for (const stretch of planImages(delta.reader!, families, rule)) {
@@ -64,6 +65,11 @@ async function writeImages(parts: LayerParts, delta: DeltaEntry): Promise<void> 
     if (error instanceof AssertionFailed) throw error;
     parts.onImagesFailed(error);
   }
+}
+
+/** Of a free-space map it matters as of when a page is: an image would make it look newer. */
+function takes({ kind, fork }: KeyFamily): boolean {
+  return kind === keyKinds.relationBlock && fork !== relationForks.freeSpaceMap;
 }
 
 /** The pages as reads at `at` see them, slice by slice. */
