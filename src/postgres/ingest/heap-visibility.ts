@@ -13,6 +13,7 @@ import {
 } from '../redo/visibility-map.ts';
 import { relationForks } from '../relation-path.ts';
 import { type WalRecord } from '../wal-record.ts';
+import { coverFreed } from './free-space.ts';
 import { malformedRecord } from './record-failure.ts';
 import { type IngestState } from './state.ts';
 
@@ -61,8 +62,10 @@ export function ingestHeap(state: IngestState, record: WalRecord): void {
 }
 
 export function ingestHeap2(state: IngestState, record: WalRecord): void {
-  const clearing = heap2Clearings[record.info & opMask];
+  const op = record.info & opMask;
+  const clearing = heap2Clearings[op];
   if (clearing !== undefined) clear(state, record, clearing);
+  else coverFreed(state, record, op);
 }
 
 function clear(state: IngestState, record: WalRecord, { flags, rules }: Clearing): void {
