@@ -148,6 +148,11 @@ export class PageChannel {
     return (this.#picked & stateMask) === states.requested;
   }
 
+  /** Tells the request picked up last from others. */
+  get picked(): number {
+    return this.#picked;
+  }
+
   get request(): PageRequest {
     const fields = this.#fields;
     return {
@@ -191,7 +196,10 @@ export class PageChannel {
   }
 }
 
-/** Calls `serve` whenever the bell rings, until stopped. Keeps no event loop alive. */
+/**
+ * Calls `serve` whenever the bell rings, and as long as it says that there is more to do, until stopped.
+ * Keeps no event loop alive.
+ */
 export class BellListener {
   readonly #bell: Int32Array;
   #listening = true;
@@ -202,18 +210,23 @@ export class BellListener {
 
   stop(): void {
     this.#listening = false;
+    this.ring();
+  }
+
+  /** Has `serve` called, soon. */
+  ring(): void {
     Atomics.add(this.#bell, 0, 1);
     Atomics.notify(this.#bell, 0);
   }
 
   /** Calls `serve` at once, too. Resolves when stopped; rejects when `serve` throws. */
-  async listen(serve: () => void): Promise<void> {
+  async listen(serve: () => boolean): Promise<void> {
     while (this.#listening) {
       const rung = Atomics.load(this.#bell, 0);
-      serve();
-      const wait = Atomics.waitAsync(this.#bell, 0, rung);
-      if (wait.async) await wait.value;
-      else await setImmediate(); // rung meanwhile: the loop's other work has its turn first
+      const more = serve();
+      const wait = more ? null : Atomics.waitAsync(this.#bell, 0, rung);
+      if (wait?.async === true) await wait.value;
+      else await setImmediate(); // the loop's other work has its turn first
     }
   }
 }

@@ -82,6 +82,7 @@ test('page channel: the asker gets the pages the server filled in, ask after ask
     const listener = new BellListener(bell);
     void listener.listen(() => {
       if (channel.waiting) stampPages(channel);
+      return false;
     });
 
     const stamps = (await reports()).map((report) => report.stamps);
@@ -165,6 +166,7 @@ test('page channel: a server that comes late serves what waits already', async (
       const listener = new BellListener(bell);
       void listener.listen(() => {
         if (channel.waiting) stampPages(channel);
+        return false;
       });
       const [report] = await reports();
       listener.stop();
@@ -185,9 +187,25 @@ test('page channel: a bell that never stops leaves a turn to others', async () =
     served += 1;
     if (served === 100 || others > 0) listener.stop();
     else Atomics.add(rings, 0, 1);
+    return false;
   });
   await stopped;
 
   equal(others, 1);
   ok(served < 100);
+});
+
+test('page channel: a server with more to do goes on without a bell, and leaves others a turn', async () => {
+  const listener = new BellListener(allocateBell());
+  const order: string[] = [];
+  const stopped = listener.listen(() => {
+    order.push('slice');
+    setImmediate(() => order.push('other'));
+    if (order.length < 5) return true;
+    listener.stop();
+    return false;
+  });
+  await stopped;
+
+  deepEqual(order.slice(0, 5), ['slice', 'other', 'slice', 'other', 'slice']);
 });

@@ -15,7 +15,7 @@ import { type ActorRef, type Context } from '../../runtime/actor.ts';
 import { Pool } from '../../runtime/pool.ts';
 import { type TimelinePagesOptions } from '../filesystem/protocol.ts';
 import { type ProposerMessage } from '../proposer/protocol.ts';
-import { type TimelineMessage } from '../timeline/protocol.ts';
+import { type PageReaderMessage, type TimelineMessage } from '../timeline/protocol.ts';
 import { type ChangedMapsTasks } from './changed-maps.ts';
 import { type ComputeMessage, type ComputeOptions } from './protocol.ts';
 
@@ -25,6 +25,7 @@ interface EndedRun {
   readonly proposer: ActorRef<ProposerMessage>;
   readonly mountPoint: string;
   readonly pages: TimelinePagesOptions;
+  readonly pageReader: ActorRef<PageReaderMessage>;
 }
 
 /** One channel of a run, so one thread is enough; without work, none. */
@@ -59,6 +60,7 @@ async function appendMaps(
   run: EndedRun,
 ): Promise<void> {
   const { timeline, channels, bell } = run.pages;
+  await context.ask(run.pageReader, { kind: 'serveStoredMaps' }, limits);
   const changed = await pool.run('changedMaps', {
     mountPoint: run.mountPoint,
     major: ensureMajor(options.major),

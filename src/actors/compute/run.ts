@@ -39,7 +39,11 @@ import {
   type TimelinePagesOptions,
 } from '../filesystem/protocol.ts';
 import { type ProposerMessage, type ProposerOptions } from '../proposer/protocol.ts';
-import { type PageReaderOptions, type TimelineMessage } from '../timeline/protocol.ts';
+import {
+  type PageReaderMessage,
+  type PageReaderOptions,
+  type TimelineMessage,
+} from '../timeline/protocol.ts';
 import {
   hostBasedAuthentication,
   localDirectories,
@@ -66,6 +70,7 @@ export interface Run {
   readonly mountPoint: string;
   /** How the mount reads storage; the last channel is for comparing. */
   readonly pages: TimelinePagesOptions;
+  readonly pageReader: ActorRef<PageReaderMessage>;
   /** For samples and verification: not a user's. Opened again by `openSql` when somebody ended it. */
   sql: PostgresClient;
   readonly connectSql: () => Promise<PostgresClient>;
@@ -226,6 +231,7 @@ async function takeSteps(
     filesystem,
     mountPoint,
     pages,
+    pageReader: context.ref(pageReaderPath(context)),
     sql,
     connectSql,
     reachable,
@@ -395,7 +401,7 @@ async function cleanUp(
   run: Run,
 ): Promise<void> {
   await context.stop(context.ref(run.filesystem.path));
-  await context.stop(context.ref(`page-reader/${proposerName(context)}`));
+  await context.stop(context.ref(run.pageReader.path));
   await context.stop(context.ref(run.proposer.path));
   releaseAll(run.reachable);
   await clearScratch(options);
@@ -422,6 +428,10 @@ function socketDirectory({ folder }: ComputeOptions): string {
 function placeName(folder: string): string {
   const place = crc32(Buffer.from(folder)).toString(16).padStart(8, '0');
   return `${basename(folder).slice(0, 16)}-${place}`;
+}
+
+function pageReaderPath(context: Context<ComputeMessage>): string {
+  return `page-reader/${proposerName(context)}`;
 }
 
 /** The proposer and the mount bear their compute's name. */

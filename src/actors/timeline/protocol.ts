@@ -170,4 +170,12 @@ export interface LookDue extends Tell<'lookDue'> {
   readonly kind: 'lookDue';
 }
 
-export type PageReaderMessage = LookDue;
+/**
+ * From now on free-space maps come as they are stored, not as they would be by now: what a Postgres has
+ * left of them when it ended is compared with that.
+ */
+export interface ServeStoredMaps extends Ask<'serveStoredMaps', null> {
+  readonly kind: 'serveStoredMaps';
+}
+
+export type PageReaderMessage = LookDue | ServeStoredMaps;

@@ -10,6 +10,7 @@ import {
   keyBlock,
   keyFamily,
   keyKinds,
+  makeKey,
   type FamilyTable,
   type Key,
   type KeyFamily,
@@ -21,6 +22,7 @@ import { baseImage, VersionReader, type ReadOutcome } from '../../layers/read-ve
 import { scan } from '../../layers/scan.ts';
 import { databaseRange, type KeyRange } from '../../layers/key-range.ts';
 import { VersionList } from '../../layers/version-list.ts';
+import { sizeFrom } from '../../postgres/ingest/block-store.ts';
 import { type Tip } from '../../postgres/ingest/tip.ts';
 import { pageSize } from '../../postgres/page.ts';
 import { PageRebuilder } from '../../postgres/redo/rebuild.ts';
@@ -33,6 +35,14 @@ const noFamily: KeyFamily = {
   relation: 0,
   fork: 0,
 };
+
+/** As of when a page is. */
+export interface PageAge {
+  /** LSN of the version it was stored whole with; 0: it never was. */
+  readonly stored: number;
+  /** LSN of its newest version; 0: it has none. */
+  readonly newest: number;
+}
 
 /** Who asks for so many pages at once reads from front to back. */
 const scanPagesMin = 32;
@@ -146,6 +156,23 @@ export class TimelineStore implements Tip {
   readPage(key: Key, at: Lsn, target: Uint8Array): void {
     if (this.#collect(key, at) === 'missing') target.fill(0);
     else this.#rebuilder.rebuild(target, this.#versions);
+  }
+
+  /** As `readPage`, and says of when the page is. */
+  readAgedPage(key: Key, at: Lsn, target: Uint8Array): PageAge {
+    const versions = this.#versions;
+    const outcome = this.#collect(key, at);
+    this.#rebuilder.rebuild(target, versions);
+    const newest = versions.count === 0 ? 0 : versions.lsn(0);
+    const stored = outcome === 'complete' ? versions.lsn(versions.count - 1) : 0;
+    return { stored, newest };
+  }
+
+  /** Blocks of a relation fork as of `at`; 0 when there is none. */
+  blocksAt(fork: KeyFamily, at: Lsn): number {
+    const size = this.families.idOf({ ...fork, kind: keyKinds.relationSize });
+    const value = this.valueAt(makeKey(size, 0), at);
+    return value === null || value.length === 0 ? 0 : sizeFrom(value);
   }
 
   /**

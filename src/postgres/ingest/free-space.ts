@@ -3,8 +3,8 @@
  * to be to tell of that block. What it then says follows from the heap when it is read
  * (docs/decisions/0017-free-space-map-at-read.md).
  *
- * A standby makes the map, too, when a page has become nearly full. That tells no insert where to go,
- * and would have every table that was only filled looked at page by page once it is inserted into.
+ * A standby makes the map, too, when a page has become nearly full. For the little room on it every
+ * table that was only filled would have to be looked at page by page once it is inserted into.
  */
 import { keyKinds } from '../../base/key.ts';
 import { type Major } from '../major.ts';

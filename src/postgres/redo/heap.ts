@@ -3,7 +3,7 @@
  * src/backend/access/heap/heapam.c up to major 17 and heapam_xlog.c from 18 on.
  *
  * Visibility-map bits that these records clear are not cleared here but by a delta of ours on the
- * map's own page (visibility-map.ts); the free-space map is a hint and not followed.
+ * map's own page (visibility-map.ts); the free-space map is derived when it is read.
  */
 import { ensure } from '../../base/failure.ts';
 import { struct, u16, u32, u8 } from '../../base/struct.ts';

@@ -9,6 +9,7 @@ import { generation, TimelineDisk } from '../../../src/actors/timeline/disk.ts';
 import { families, shelve, unshelve } from '../../../src/actors/timeline/shelf.ts';
 import { type TimelineStore } from '../../../src/actors/timeline/store.ts';
 import { writeFrozen } from '../../../src/actors/timeline/write-layers.ts';
+import { type Major } from '../../../src/postgres/major.ts';
 import { pageSize } from '../../../src/postgres/page.ts';
 import { valueTags } from '../../../src/postgres/page-value.ts';
 import {
@@ -39,10 +40,13 @@ export interface Place {
 }
 
 /** A timeline on the shelf, from what its folder has, until the test ends. */
-export function open(t: TestContext, { id, folder: given, ancestor }: Place): Opened {
+export function open(
+  t: TestContext,
+  { id, folder: given, ancestor }: Place,
+  major: Major = 18,
+): Opened {
   const folder = given ?? mkdtempSync(join(tmpdir(), 'stemma-layers-'));
   const number = parseInt(id, 16);
-  const major = 18;
   const cache = allocatePageCache(2 ** 20);
   const disk = new TimelineDisk({
     ...{ id, number, folder, major, ancestor, imagePagesMin, import: null },
@@ -64,8 +68,8 @@ export function open(t: TestContext, { id, folder: given, ancestor }: Place): Op
   return { id, folder, disk, store, cache };
 }
 
-export function root(t: TestContext): Opened {
-  return open(t, { id: '01'.repeat(16), folder: null, ancestor: null });
+export function root(t: TestContext, major: Major = 18): Opened {
+  return open(t, { id: '01'.repeat(16), folder: null, ancestor: null }, major);
 }
 
 export function mapPage(block: number): Key {

@@ -93,7 +93,7 @@ export function storedCheckpoint(tip: MemoryTip, major: Major): Checkpoint {
 }
 
 /** All of the log from `start` on. */
-function readWal(dataDirectory: string, start: Lsn): Uint8Array {
+export function readWal(dataDirectory: string, start: Lsn): Uint8Array {
   const directory = join(dataDirectory, 'pg_wal');
   const names = readdirSync(directory).filter((name) => /^[0-9A-F]{24}$/.test(name));
   const segments = names.sort().map((name) => readFileSync(join(directory, name)));
