@@ -19,7 +19,7 @@ function logOn(disk: SimulatedDisk): WalLog {
     major: 18,
     segmentSize: fixtureSegmentSize,
     systemId: systemIdOf(fixture),
-    startLsn: start,
+    headLsn: start,
   };
   return new WalLog(disk, '/wal', format, { end: start, start: lsnZero });
 }
