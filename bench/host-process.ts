@@ -18,7 +18,11 @@ const main = fileURLToPath(new URL('../bin/stemma.js', import.meta.url));
 const poll_ms = 20;
 
 /** Settings of a host that gets along with others on its machine. */
-const settings: Partial<Config> = { api_port: 0, postgres_first_port: 0 };
+const settings: Partial<Config> = {
+  api_port: 0,
+  replication_port: 0,
+  postgres_first_port: 0,
+};
 
 interface StartedEndpoint {
   readonly connectionString: string;

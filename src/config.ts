@@ -67,6 +67,29 @@ const settings = {
     max: 65_535,
     doc: 'TCP port of the HTTP interface; 0 takes a free one.',
   },
+  replication_address: {
+    default: '127.0.0.1',
+    pattern: /^(127\.\d+\.\d+\.\d+|localhost|::1)$/,
+    doc: 'Loopback address where followers of branches get their WAL.',
+  },
+  replication_port: {
+    default: 7433,
+    min: 0,
+    max: 65_535,
+    doc: 'TCP port where followers get WAL, by physical replication; 0 takes a free one.',
+  },
+  max_wal_senders: {
+    default: 16,
+    min: 1,
+    max: 1_024,
+    doc: 'Followers connected at once; more are refused.',
+  },
+  wal_sender_timeout_ms: {
+    default: 60_000,
+    min: 100,
+    max: 3_600_000,
+    doc: 'A follower that says nothing for so long is dropped.',
+  },
   postgres_major: {
     default: 18,
     min: 15,

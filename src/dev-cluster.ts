@@ -75,6 +75,7 @@ async function clusterConfig({ directory, hosts }: DevClusterOptions): Promise<s
     object_store: join(directory, 'store'),
     api_port: 0,
     postgres_first_port: 0,
+    replication_port: 0,
   };
   const lines = Object.entries(settings).map(
     ([name, value]) => `${name} = ${JSON.stringify(value)}\n`,

@@ -16,6 +16,7 @@ import {
   type ControlOptions,
   type StartedEndpoint,
 } from './actors/control/protocol.ts';
+import { type WalSenderMessage, type WalSenderOptions } from './actors/wal-sender/protocol.ts';
 import { allocatePageCache } from './runtime/page-cache.ts';
 import { startRuntime, type Runtime } from './runtime/runtime.ts';
 import { type ActorRef } from './runtime/actor.ts';
@@ -32,6 +33,8 @@ export interface HostOptions {
 export interface Host {
   readonly runtime: Runtime;
   readonly api: string;
+  /** Where followers of branches get WAL: `127.0.0.1:7433`. */
+  readonly replication: string;
   /** Of `main`; null when it does not run here. */
   readonly connectionString: string | null;
   /** Why it does not, in words. */
@@ -49,9 +52,9 @@ export async function runHost(options: HostOptions): Promise<void> {
   const signals = listenForSignals();
   await Promise.race([signals.asked, projectMade(options)]);
   const host = await startHost(options);
-  const { api, connectionString } = host;
+  const { api, replication, connectionString } = host;
   const text = connectionString ?? `main is not served here: ${host.mainIs}`;
-  print(options, { event: 'ready', api, connectionString }, text);
+  print(options, { event: 'ready', api, replication, connectionString }, text);
   const reason = await Promise.race([signals.asked, host.runtime.ended]);
   if (reason === 'asked') print(options, { event: 'stopping' }, 'stopping');
   await host.stop();
@@ -87,18 +90,22 @@ async function startActors(runtime: Runtime, directory: string, config: Config):
   const options = controlOptions(directory, config);
   await spawnHere(runtime, 'control', options);
   const control = runtime.ref<ControlMessage>('control/host');
+  const walSender = await startWalSender(runtime, config, control);
   const { api_address: address, api_port: port } = config;
-  await spawnHere(runtime, 'api', { address, port, directory, control: control.path });
+  const asked = { control: control.path, walSender: walSender.path };
+  await spawnHere(runtime, 'api', { address, port, directory, ...asked });
   const { url } = await runtime.ask(
     runtime.ref<ApiMessage>('api/host'),
     { kind: 'describeApi' },
     limits,
   );
+  const replication = await runtime.ask(walSender, { kind: 'describeWalSender' }, limits);
   const main = await startMain(runtime, control, config);
   await runtime.ask(control, { kind: 'resumeEndpoints' }, limits);
   return {
     runtime,
     api: url,
+    replication: replication.address,
     ...main,
     stop: async () => {
       await stopComputes(runtime, control);
@@ -106,6 +113,23 @@ async function startActors(runtime: Runtime, directory: string, config: Config):
       closeHostDirectory(directory);
     },
   };
+}
+
+/** Beside the acceptors, whose WAL it sends. */
+async function startWalSender(
+  runtime: Runtime,
+  config: Config,
+  control: ActorRef<ControlMessage>,
+): Promise<ActorRef<WalSenderMessage>> {
+  const options: WalSenderOptions = {
+    address: config.replication_address,
+    port: config.replication_port,
+    clientsMax: config.max_wal_senders,
+    timeout_ms: config.wal_sender_timeout_ms,
+    control: control.path,
+  };
+  await runtime.spawn({ behavior: 'wal-sender', name: 'host', options, thread: 'wal' });
+  return runtime.ref('wal-sender/host');
 }
 
 /** The first host makes the project, on its first start; the others wait for that. */

@@ -12,6 +12,7 @@ import { proposer } from './proposer/proposer.ts';
 import { pageReader } from './timeline/page-reader.ts';
 import { timeline } from './timeline/timeline.ts';
 import { walReceiver } from './wal-receiver/wal-receiver.ts';
+import { walSender } from './wal-sender/wal-sender.ts';
 
 const all = [
   acceptorOn(new RealDisk()),
@@ -23,6 +24,7 @@ const all = [
   proposer,
   timeline,
   walReceiver,
+  walSender,
 ] as const;
 
 // A registry is looked up by name and given options of unknown type: the spawner and the actor agree

@@ -184,6 +184,7 @@ export const failureCodes = {
   endpoint_stopped: 'invalid',
   lsn_before_history: 'invalid',
   lsn_in_future: 'invalid',
+  replication_refused: 'invalid', //      a client's wish; `sqlstate` and `reason` are what it is told
   timeline_behind: 'unavailable',
   timeline_halted: 'corrupt',
   compute_stopping: 'unavailable',

@@ -1,5 +1,5 @@
 /**
- * PostgresFrames: cuts what a Postgres server sends into messages: one byte of type, then a length
+ * PostgresFrames: cuts a stream of Postgres's protocol into messages: one byte of type, then a length
  * that counts itself and what follows.
  *
  * Promise: a message handed out is never overwritten; it is copied only when it came in pieces.
@@ -8,19 +8,24 @@ import { ensure } from '../base/failure.ts';
 
 const headerSize = 5;
 /** Postgres's own limit on a message (`PQ_LARGE_MESSAGE_LIMIT`), less than 1 GiB. */
-const messageSizeMax = 2 ** 30;
+const largeMessageSize = 2 ** 30;
 
 export class PostgresFrames {
   /** Bytes of a message that has not arrived whole, and how many it needs. */
   #pieces: Buffer[] = [];
   #held = 0;
   #needed = headerSize;
+  readonly #messageSizeMax: number;
+
+  constructor(messageSizeMax = largeMessageSize) {
+    this.#messageSizeMax = messageSizeMax;
+  }
 
   /** Takes the next bytes and hands out every message that is now whole, type and length included. */
   push(bytes: Buffer, onMessage: (message: Buffer) => void): void {
     let rest = this.#join(bytes);
     while (rest !== null && rest.length >= headerSize) {
-      const size = messageSize(rest);
+      const size = this.#sizeOf(rest);
       if (rest.length < size) {
         this.#needed = size;
         break;
@@ -47,10 +52,11 @@ export class PostgresFrames {
     this.#pieces.push(bytes);
     this.#held += bytes.length;
   }
-}
 
-function messageSize(message: Buffer): number {
-  const length = message.readUInt32BE(1);
-  ensure(length >= 4 && length <= messageSizeMax, 'postgres_protocol_broken', { length });
-  return 1 + length;
+  #sizeOf(message: Buffer): number {
+    const length = message.readUInt32BE(1);
+    const fits = length >= 4 && length <= this.#messageSizeMax;
+    ensure(fits, 'postgres_protocol_broken', { length });
+    return 1 + length;
+  }
 }

@@ -147,6 +147,14 @@ export function firstSegments(identity: WalIdentity, wal: WalBytes): readonly Wa
   }));
 }
 
+/** The header that the segment beginning at `page` begins with, as no record goes on there. */
+export function segmentHeader(identity: WalIdentity, page: Lsn): Uint8Array {
+  assert(page % identity.segmentSize === 0, 'a segment begins there');
+  const bytes = new Uint8Array(WalLongPageHeader.size);
+  writePageHeader(identity, bytes, { page, begin: page, left: 0 });
+  return bytes;
+}
+
 /** A page header to be written: `begin` is where the bytes begin, `left` of a record go on. */
 interface PageHeaderPlace {
   readonly page: Lsn;

@@ -35,11 +35,14 @@ export interface QuorumHost {
   readonly runtime: Runtime;
   readonly directory: string;
   readonly logged: readonly LogEntry[];
+  /** Every ask sent, as `<kind> to <path>`. */
+  readonly asks: readonly string[];
 }
 
 export async function withQuorum(body: (host: QuorumHost) => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'quorum-'));
   const logged: LogEntry[] = [];
+  const asks: string[] = [];
   told.length = 0;
   Object.assign(disk, { room: Infinity, syncFails: false, syncs: 0 });
   const runtime = await startRuntime({
@@ -48,9 +51,12 @@ export async function withQuorum(body: (host: QuorumHost) => Promise<void>): Pro
     log: (entry) => {
       logged.push(entry);
     },
+    trace: ({ what, to, detail }) => {
+      if (what === 'ask') asks.push(`${detail} to ${to}`);
+    },
   });
   try {
-    await body({ runtime, directory, logged });
+    await body({ runtime, directory, logged, asks });
   } finally {
     await runtime.stop();
     rmSync(directory, { recursive: true, force: true });

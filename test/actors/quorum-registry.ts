@@ -6,7 +6,9 @@ import { type ComputeMessage } from '../../src/actors/compute/protocol.ts';
 import { acceptorOn } from '../../src/actors/acceptor/acceptor.ts';
 import { proposer } from '../../src/actors/proposer/proposer.ts';
 import { walReceiver } from '../../src/actors/wal-receiver/wal-receiver.ts';
+import { walSender } from '../../src/actors/wal-sender/wal-sender.ts';
 import { type Behaviors } from '../../src/runtime/actor.ts';
+import { controlDouble } from './control-double.ts';
 import { FaultyDisk } from './faulty-disk.ts';
 import { timelineDouble } from './timeline-double.ts';
 
@@ -36,8 +38,10 @@ const owner = {
 
 export const behaviors: Behaviors = {
   acceptor: acceptorOn(disk),
+  control: controlDouble,
   proposer: proposer,
   'wal-receiver': walReceiver,
+  'wal-sender': walSender,
   timeline: timelineDouble,
   compute: owner,
 };

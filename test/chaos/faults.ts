@@ -15,7 +15,14 @@ export interface Breakage {
   readonly inject: (host: TestHost) => Promise<void>;
 }
 
-const actorsThatReturn = ['acceptor', 'timeline', 'wal-receiver', 'page-reader', 'api'] as const;
+const actorsThatReturn = [
+  'acceptor',
+  'timeline',
+  'wal-receiver',
+  'wal-sender',
+  'page-reader',
+  'api',
+] as const;
 const actorsThatEndPostgres = ['proposer', 'filesystem', 'compute', 'control'] as const;
 
 export const breakages: readonly Breakage[] = [

@@ -33,11 +33,12 @@ async function main(): Promise<void> {
   });
   const config = readConfig(values.config!);
   const host = await startHost({ config, directory: values.data!, json: true });
-  const { api, connectionString } = host;
+  const { api, replication, connectionString } = host;
   process.on('message', (fault: Fault) => {
     inject(host, fault);
   });
-  process.stdout.write(`${JSON.stringify({ event: 'ready', api, connectionString })}\n`);
+  const ready = { event: 'ready', api, replication, connectionString };
+  process.stdout.write(`${JSON.stringify(ready)}\n`);
   const asked = new Promise<null>((resolve) => {
     process.once('SIGINT', () => {
       resolve(null);

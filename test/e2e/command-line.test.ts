@@ -45,15 +45,16 @@ test('command line: a configuration file that is not there is refused', limits, 
   refusesInOneLine(await runCommand(args), /^stemma: config unreadable\. /);
 });
 
-test('command line: a port of the HTTP interface that is taken is named', limits, async (t) => {
-  const port = await takePort(t);
-  const host = prepareTestHost(t, { settings: { api_port: port } });
-  host.launch();
-  const { code, stderr } = await host.ended;
-  assert.equal(code, 1);
-  assert.match(stderr, new RegExp(`^stemma: .*${port}`, 'm'));
-  assert.deepEqual(host.mounts(), []);
-});
+for (const setting of ['api_port', 'replication_port'])
+  test(`command line: a port for ${setting} that is taken is named`, limits, async (t) => {
+    const port = await takePort(t);
+    const host = prepareTestHost(t, { settings: { [setting]: port } });
+    host.launch();
+    const { code, stderr } = await host.ended;
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`^stemma: address in use.*${port}`, 'm'));
+    assert.deepEqual(host.mounts(), []);
+  });
 
 test('command line: a data directory of another version is refused', limits, async (t) => {
   const host = prepareTestHost(t, {});
@@ -85,6 +86,20 @@ test('command line: answers of a host', { timeout: 240_000 }, async (t) => {
     const pattern = new RegExp(`^stemma: data directory in use. .*pid=${host.pid}`);
     refusesInOneLine(await runCommand(args), pattern);
     assert.equal((await host.endpoint('main')).state, 'running');
+  });
+
+  await t.test('host: it says over HTTP where followers get WAL', async () => {
+    const described = (await (await fetch(`${host.api}/v1/host`)).json()) as object;
+    assert.deepEqual(described, {
+      host: 'host',
+      mainHost: 'host',
+      project: 'default',
+      postgresMajor: 18,
+      branches: 1,
+      endpoints: 1,
+      replication: host.replication,
+    });
+    assert.match(host.replication, /^127\.0\.0\.1:[1-9]\d*$/);
   });
 
   await t.test('command line: a branch that does not exist is refused by name', async () => {

@@ -33,6 +33,7 @@ export interface CommandResult {
 
 interface Ready {
   readonly api: string;
+  readonly replication: string;
   /** null on a host that does not serve `main`. */
   readonly connectionString: string | null;
 }
@@ -68,7 +69,12 @@ export async function startTestHost(
 export function prepareTestHost(test: TestContext, options: Partial<TestHostOptions>): TestHost {
   const root = mkdtempSync(join(tmpdir(), 'stemma-e2e-'));
   chmodSync(root, 0o755);
-  const settings = { api_port: 0, postgres_first_port: 0, ...options.settings };
+  const settings = {
+    api_port: 0,
+    replication_port: 0,
+    postgres_first_port: 0,
+    ...options.settings,
+  };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${toml(value)}\n`);
   const config = join(root, 'stemma.toml');
   writeFileSync(config, lines.join(''));
@@ -118,6 +124,11 @@ export class TestHost {
 
   get api(): string {
     return this.#ready!.api;
+  }
+
+  /** Where followers get WAL. */
+  get replication(): string {
+    return this.#ready!.replication;
   }
 
   /** Of `main`, which runs here. */

@@ -26,7 +26,10 @@ test(
     const root = mkdtempSync(join(tmpdir(), 'stemma-e2e-'));
     chmodSync(root, 0o755);
     const directory = join(root, 'data');
-    const config = parseConfig('api_port = 0\npostgres_first_port = 0', 'test');
+    const config = parseConfig(
+      'api_port = 0\nreplication_port = 0\npostgres_first_port = 0',
+      'test',
+    );
     const host = await startHost({ config, directory, json: true });
     t.after(async () => {
       await host.stop();

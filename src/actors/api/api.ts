@@ -10,12 +10,13 @@
 import { parseLsn, formatLsn } from '../../base/lsn.ts';
 import { announceApi } from '../../io/host-directory.ts';
 import { startHttpServer, type HttpServer, type Route } from '../../io/http-server.ts';
-import { defineActor, type ActorRef, type Context } from '../../runtime/actor.ts';
+import { defineActor, type Context } from '../../runtime/actor.ts';
 import {
   type BranchDescription,
   type ControlMessage,
   type MemberDescription,
 } from '../control/protocol.ts';
+import { type WalSenderMessage } from '../wal-sender/protocol.ts';
 import { type ApiMessage } from './protocol.ts';
 
 export const api = defineActor<ApiMessage, State, ApiOptions>({
@@ -34,6 +35,8 @@ export interface ApiOptions {
   readonly directory: string;
   /** Path of control. */
   readonly control: string;
+  /** Path of the wal-sender. */
+  readonly walSender: string;
 }
 
 interface State {
@@ -62,8 +65,7 @@ const replaceMemberBody = {
 };
 
 async function start(context: Context<ApiMessage>, options: ApiOptions): Promise<State> {
-  const control = context.ref<ControlMessage>(options.control);
-  const routes = hostRoutes(context, control);
+  const routes = hostRoutes(context, options);
   const server = await startHttpServer({ ...options, routes });
   context.onEnd(() => server.close());
   announceApi(options.directory, server.url);
@@ -74,9 +76,15 @@ function receive(context: Context<ApiMessage>, state: State, message: ApiMessage
   context.answer(message, { url: state.server.url });
 }
 
-function hostRoutes(context: Context<ApiMessage>, control: ActorRef<ControlMessage>): Route[] {
+function hostRoutes(context: Context<ApiMessage>, options: ApiOptions): Route[] {
+  const control = context.ref<ControlMessage>(options.control);
+  const walSender = context.ref<WalSenderMessage>(options.walSender);
   return [
-    route('GET', '/v1/host', () => context.ask(control, { kind: 'describeHost' }, limits)),
+    route('GET', '/v1/host', async () => {
+      const host = await context.ask(control, { kind: 'describeHost' }, limits);
+      const { address } = await context.ask(walSender, { kind: 'describeWalSender' }, limits);
+      return { ...host, replication: address };
+    }),
     route('GET', '/v1/branches', async () =>
       (await context.ask(control, { kind: 'listBranches' }, limits)).map(showBranch),
     ),

@@ -30,6 +30,7 @@ import {
   findBranch,
   hostsOf,
   removeBranch,
+  walRanges,
   type Branch,
   type Project,
 } from './project.ts';
@@ -45,6 +46,7 @@ import {
   type DropBranch,
   type DropMember,
   type EndpointDescription,
+  type FindWal,
   type ListMembers,
   type MakeMember,
   type ReplaceMember,
@@ -144,6 +146,9 @@ function receive(
       return;
     case 'stopComputes':
       return onStopComputes(context, state, message);
+    case 'findWal':
+      onFindWal(context, state, message);
+      return;
     case 'verifyBranch':
       answerLater(context, message, verifyBranch(context, state, message));
       return;
@@ -359,6 +364,15 @@ async function listEndpoints(state: State): Promise<readonly EndpointDescription
   const { branches } = await state.projects.refresh();
   const served = branches.filter(({ host }) => host !== null);
   return Promise.all(served.map((branch) => describeWhereItIs(state, branch)));
+}
+
+function onFindWal(context: Context<ControlMessage>, state: State, message: FindWal): void {
+  const { project } = state.projects;
+  const { systemId, major, segment_bytes: segmentSize } = project;
+  const ranges = walRanges(project, message.branch).map(({ timeline, from, to }) => {
+    return { acceptor: state.timelines.acceptorOf(branchOf(project, timeline)!), from, to };
+  });
+  context.answer(message, { systemId, major, segmentSize, ranges });
 }
 
 async function describeWhereItIs(state: State, branch: Branch): Promise<EndpointDescription> {

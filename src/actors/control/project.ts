@@ -4,9 +4,10 @@
  * Kept in the object store as `projects/<name>.json`: `{ "version": 2, "crc": …, "project": { … } }`,
  * the CRC-32C over the project's JSON text. It is swapped, never overwritten.
  */
+import { assert } from '../../base/assert.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { ensure, Failure } from '../../base/failure.ts';
-import { type Lsn } from '../../base/lsn.ts';
+import { lsnZero, type Lsn } from '../../base/lsn.ts';
 import { allMembers, type AcceptorId, type Configuration } from '../../consensus/membership.ts';
 import { hostOfMember } from './placement.ts';
 
@@ -174,6 +175,31 @@ export function ancestry(project: Project, branch: Branch): readonly Branch[] {
     next = ancestor === null ? null : branchOf(project, ancestor.timeline);
   }
   return line;
+}
+
+/** A stretch of a branch's WAL and the timeline that wrote it. */
+export interface WrittenRange {
+  readonly timeline: string;
+  /** 0 for the first timeline: its acceptor knows where its log begins. */
+  readonly from: Lsn;
+  /** null for the branch's own timeline: it goes on. */
+  readonly to: Lsn | null;
+}
+
+/** Who wrote a branch's WAL, oldest first, without gaps. Fails with `branch_missing`. */
+export function walRanges(project: Project, name: string): readonly WrittenRange[] {
+  const ranges: WrittenRange[] = [];
+  let to: Lsn | null = null;
+  let branch: Branch | undefined = findBranch(project, name);
+  while (branch !== undefined) {
+    const { timeline, ancestor }: Branch = branch;
+    const from = ancestor?.lsn ?? lsnZero;
+    assert(to === null || from <= to, 'a branch grows from what its ancestor has');
+    if (to === null || from < to) ranges.unshift({ timeline, from, to });
+    to = from;
+    branch = project.branches.find((one) => one.timeline === ancestor?.timeline);
+  }
+  return ranges;
 }
 
 interface ProjectFile {

@@ -85,6 +85,28 @@ export interface DescribeEndpoint extends Ask<'describeEndpoint', EndpointDescri
   readonly branch: string;
 }
 
+/** Where a branch's WAL is, with what it inherited. Fails with `branch_missing`. */
+export interface FindWal extends Ask<'findWal', BranchWal> {
+  readonly branch: string;
+}
+export interface BranchWal {
+  /** Decimal text of the 64-bit system identifier. */
+  readonly systemId: string;
+  readonly major: number;
+  readonly segmentSize: number;
+  /** Oldest first, without gaps; the last is the branch's own and goes on. */
+  readonly ranges: readonly WalRange[];
+}
+/** WAL that one timeline wrote. */
+export interface WalRange {
+  /** Path of an acceptor that keeps it. */
+  readonly acceptor: string;
+  /** 0 for the first timeline: its acceptor knows where its log begins. */
+  readonly from: Lsn;
+  /** null where it goes on. */
+  readonly to: Lsn | null;
+}
+
 /** Rebuilds every block from storage and compares. The endpoint must run: `endpoint_stopped`. */
 export interface VerifyBranch extends Ask<'verifyBranch', VerifyReport> {
   readonly branch: string;
@@ -205,4 +227,5 @@ export type ControlMessage =
   | StartEndpoint
   | StopEndpoint
   | ListEndpoints
+  | FindWal
   | VerifyBranch;

@@ -62,6 +62,8 @@ const roles = ['wal-receiver', 'timeline', 'acceptor'] as const;
  */
 let timelinesNumbered = 0;
 
+/** Where a timeline's acceptor is. */
+
 export class Timelines {
   readonly #context: Context<ControlMessage>;
   readonly #options: ControlOptions;
@@ -308,6 +310,11 @@ export class Timelines {
     const { host: self } = this.#options;
     const paths = branch.copies.map((host) => pathOn(host, self, `timeline/${branch.timeline}`));
     return firstOf(localFirst(paths), (path) => ask(this.#context.ref(path)));
+  }
+
+  /** Path of an acceptor that keeps a branch's WAL: this host's if it has one. */
+  acceptorOf(branch: Branch): string {
+    return this.#acceptorPaths(branch)[0]!;
   }
 
   #acceptorPaths(branch: Branch): readonly string[] {

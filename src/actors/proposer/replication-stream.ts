@@ -10,6 +10,13 @@
 import { ensure, Failure } from '../../base/failure.ts';
 import { formatLsn, lsn, lsnZero, type Lsn } from '../../base/lsn.ts';
 import { connectPostgres, copyMessage, type PostgresClient } from '../../io/postgres-client.ts';
+import {
+  replicationMessages,
+  statusSize,
+  walHeaderSize,
+  writeTimestamp,
+  writeU64,
+} from '../../io/replication-messages.ts';
 import { type Follow } from './protocol.ts';
 
 export interface StreamListener {
@@ -33,12 +40,6 @@ const connectTimeout_ms = 5_000;
 /** More than this untaken means that nobody listens any more: the proposer began anew without us. */
 const untakenBytesMax = 67_108_864;
 const duplicateObject = '42710';
-/** 2000-01-01 in Unix time: where Postgres's timestamps begin. */
-const postgresEpoch_ms = 946_684_800_000;
-const messages = { wal: 0x77, keepalive: 0x6b, status: 0x72 } as const;
-/** `w`: start of the data, end of WAL, time; then the data. */
-const walHeaderSize = 25;
-const statusSize = 34;
 
 /** Connects and starts streaming at `from`. */
 export async function openStream(
@@ -76,7 +77,7 @@ export class ReplicationStream {
   #replyWanted = false;
   #received: Lsn = lsnZero;
   #committed: Lsn = lsnZero;
-  #now_ms = postgresEpoch_ms;
+  #now_ms = 0;
 
   constructor(client: PostgresClient, from: Lsn, listener: StreamListener) {
     this.#client = client;
@@ -121,8 +122,8 @@ export class ReplicationStream {
   }
 
   onData(bytes: Buffer): void {
-    if (bytes[0] === messages.wal) this.#onWal(bytes);
-    else if (bytes[0] === messages.keepalive) this.#replyWanted = bytes.at(-1) === 1;
+    if (bytes[0] === replicationMessages.wal) this.#onWal(bytes);
+    else if (bytes[0] === replicationMessages.keepalive) this.#replyWanted = bytes.at(-1) === 1;
     else ensure(false, 'postgres_protocol_broken', { kind: bytes[0] ?? null });
   }
 
@@ -158,10 +159,10 @@ export class ReplicationStream {
 
   #sendStatus(): void {
     const { message, payload } = copyMessage(statusSize);
-    let at = message.writeUInt8(messages.status, payload);
+    let at = message.writeUInt8(replicationMessages.status, payload);
     for (const position of [this.#received, this.#committed, this.#committed])
       at = writeU64(message, position, at);
-    at = writeU64(message, Math.max(0, this.#now_ms - postgresEpoch_ms) * 1_000, at);
+    at = writeTimestamp(message, this.#now_ms, at);
     message.writeUInt8(0, at);
     this.#client.send(message);
   }
@@ -178,9 +179,4 @@ async function makeSlot(client: PostgresClient, slot: string): Promise<void> {
 
 function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
-}
-
-function writeU64(target: Buffer, value: number, at: number): number {
-  target.writeUInt32BE(Math.floor(value / 2 ** 32), at);
-  return target.writeUInt32BE(value % 2 ** 32, at + 4);
 }
