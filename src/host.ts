@@ -46,6 +46,8 @@ export interface Host {
 const limits = { timeout_ms: 600_000 };
 const threads = [{ name: 'wal' }, { name: 'storage' }];
 const projectPoll_ms = 100;
+/** Each waits for a quorum as long as an election may take. */
+const mainTries = 6;
 
 /** Runs a host until it is told to stop by SIGINT or SIGTERM, or cannot go on. */
 export async function runHost(options: HostOptions): Promise<void> {
@@ -153,15 +155,18 @@ async function startMain(
   const host = mainHost ?? hostNames(config)[0];
   if (host !== self) return { connectionString: null, mainIs: `it is on host ${host ?? ''}` };
   const start = { kind: 'startEndpoint', branch: 'main' } as const;
-  try {
-    const started: StartedEndpoint = await runtime.ask(control, start, limits);
-    return { connectionString: started.connectionString, mainIs: 'served here' };
-  } catch (error) {
-    const alone = config.hosts.length === 0;
-    const passing = error instanceof Failure && error.kind === 'unavailable' && !alone;
-    const halted = error instanceof Failure && error.kind === 'corrupt';
-    if (passing || halted) return { connectionString: null, mainIs: error.message };
-    throw error;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const started: StartedEndpoint = await runtime.ask(control, start, limits);
+      return { connectionString: started.connectionString, mainIs: 'served here' };
+    } catch (error) {
+      const alone = config.hosts.length === 0;
+      const passing = error instanceof Failure && error.kind === 'unavailable' && !alone;
+      const halted = error instanceof Failure && error.kind === 'corrupt';
+      if (passing && tries < mainTries) continue; // the other hosts may be on their way
+      if (passing || halted) return { connectionString: null, mainIs: error.message };
+      throw error;
+    }
   }
 }
 
