@@ -106,8 +106,11 @@ export class ChangeShell {
           () => ({ kind: 'notElected' }),
         );
       case 'release':
-        await this.#ask(ownProposer, { kind: 'release', timeout_ms: 5_000 });
-        return null;
+        return attempt(
+          this.#ask(ownProposer, { kind: 'release', timeout_ms: 5_000 }),
+          () => null,
+          () => null, // the one of a driver that died has released it, or the test is over
+        );
       case 'leave': {
         const { id, configuration } = effect;
         return attempt(
@@ -125,7 +128,7 @@ export class ChangeShell {
   }
 
   /** What the joiner's host does: it looks into the document before it lets a log begin. */
-  async #make(id: string, from: string): Promise<ChangeEvent> {
+  async #make(id: string, from: string): Promise<ChangeEvent | null> {
     const { host, document } = this.#options;
     const made = new TestAcceptor(host, from).describeLog().then(async (log) => {
       const newborn = mayBegin(document.membership.configuration, id);
@@ -141,7 +144,7 @@ export class ChangeShell {
     );
   }
 
-  async #carry(configuration: Configuration): Promise<ChangeEvent> {
+  async #carry(configuration: Configuration): Promise<ChangeEvent | null> {
     const { computeProposer } = this.#options;
     if (computeProposer === null) return { kind: 'carrierAbsent' };
     return attempt(
@@ -166,9 +169,9 @@ export class ChangeShell {
 /** The event an answer or a refusal stands for. */
 async function attempt<T>(
   asked: Promise<T>,
-  onResult: (result: T) => ChangeEvent,
-  onRefusal: (code: string) => ChangeEvent,
-): Promise<ChangeEvent> {
+  onResult: (result: T) => ChangeEvent | null,
+  onRefusal: (code: string) => ChangeEvent | null,
+): Promise<ChangeEvent | null> {
   try {
     return onResult(await asked);
   } catch (failure) {
