@@ -7,6 +7,8 @@
  * u32 magic "ACC1" | u32 version 2 | u32 length of body | u32 CRC-32C of body | body: JSON, UTF-8
  * ```
  *
+ * Version 1, of a quorum that could not change, is read too; the next replacement writes version 2.
+ *
  * `acceptor.position` is written in place soon after a sync of the log, itself synced only before the
  * log is cut: it tells, after the process died, how far the log must reach. It may be old or torn,
  * never ahead of the log.
@@ -23,6 +25,7 @@ import { type TimelineIdentity } from '../../consensus/identity.ts';
 import { type Configuration } from '../../consensus/membership.ts';
 import { assertHistory, type Term, type TermHistory } from '../../consensus/term.ts';
 import { type Disk, type DiskFile } from '../../io/disk.ts';
+import { walPageStart } from '../../postgres/wal-page.ts';
 
 export const controlFileName = 'acceptor.control';
 export const positionFileName = 'acceptor.position';
@@ -49,6 +52,9 @@ const Header = struct({ magic: u32, version: u32, length: u32, crc: u32 }, { siz
 const magic = 0x31434341;
 const version = 2;
 
+/** Version 1: the log began where the timeline did. */
+type OldRecord = Omit<ControlRecord, 'identity' | 'headLsn'> & TimelineIdentity;
+
 export function encodeControl(record: ControlRecord): Uint8Array {
   const body = new TextEncoder().encode(JSON.stringify(record));
   const bytes = new Uint8Array(Header.size + body.length);
@@ -66,14 +72,22 @@ export function decodeControl(bytes: Uint8Array, path: string): ControlRecord {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const long = bytes.length >= Header.size;
   ensureControl(long && Header.magic.get(view, 0) === magic, path, 'magic');
-  ensureControl(Header.version.get(view, 0) === version, path, 'version');
+  const found = Header.version.get(view, 0);
+  ensureControl(found === version || found === 1, path, 'version');
   const body = bytes.subarray(Header.size);
   ensureControl(Header.length.get(view, 0) === body.length, path, 'length');
   ensureControl(Header.crc.get(view, 0) === crc32c(body), path, 'checksum');
-  // The checksum holds, so the body is what `encodeControl` was given.
-  const record = JSON.parse(new TextDecoder().decode(body)) as ControlRecord;
+  // The checksum holds, so the body is what `encodeControl` of that version was given.
+  const parsed: unknown = JSON.parse(new TextDecoder().decode(body));
+  const record = found === 1 ? upgraded(parsed as OldRecord) : (parsed as ControlRecord);
   assertHistory(record.history);
   return record;
+}
+
+function upgraded(old: OldRecord): ControlRecord {
+  const { timeline, major, systemId, segmentSize, startLsn, ...kept } = old;
+  const identity = { timeline, major, systemId, segmentSize, startLsn };
+  return { ...kept, identity, headLsn: walPageStart(startLsn) };
 }
 
 function ensureControl(holds: boolean, path: string, part: string): void {
