@@ -201,20 +201,29 @@ async function createBranch(
   const { ancestor, point } = await branchPoint(state, parent, at);
   const planned = planBranch(context, { name, parent, ancestor, at: point.lsn });
   await timelines.publishBranch(ancestor, planned.timeline, point);
-  const [away] = await Promise.all([others.adopt(planned), timelines.create(project, planned)]);
-  const pending = allMembers(planned.configuration).filter((id) => away.includes(hostOfMember(id)));
-  const branch = { ...planned, pending };
   try {
-    const made = hasQuorum(branch.configuration, (id) => !pending.includes(id));
+    const [away] = await Promise.all([others.adopt(planned), timelines.create(project, planned)]);
+    const { configuration } = planned;
+    const pending = allMembers(configuration).filter((id) => away.includes(hostOfMember(id)));
+    const made = hasQuorum(configuration, (id) => !pending.includes(id));
     ensure(made, 'quorum_unreachable', { branch: name, away: away.join() });
-    await projects.change((now) => addBranch(now, branch));
+    await projects.change((now) => addBranch(now, { ...planned, pending }));
   } catch (failure) {
-    others.drop(branch);
-    await timelines.remove(branch.timeline);
-    throw failure;
+    if (!(await isListed(state, planned))) throw failure;
   }
   others.announce();
-  return describeBranch(state, branch);
+  return describeBranch(state, planned);
+}
+
+/**
+ * Whether a branch came to be after all: a store that failed may have listed it. Only when it is known not
+ * to be listed is anything of it deleted; what is kept in doubt is in nobody's way.
+ */
+async function isListed({ projects, timelines, others }: State, branch: Branch): Promise<boolean> {
+  if (branchOf(await projects.refresh(), branch.timeline) !== null) return true;
+  others.drop(branch);
+  await timelines.remove(branch.timeline);
+  return false;
 }
 
 interface NewBranch {
@@ -254,7 +263,10 @@ async function onAdoptBranch(
   { timelines, projects }: State,
   message: AdoptBranch,
 ): Promise<void> {
-  await timelines.create(projects.project, message.branch);
+  const { branch } = message;
+  const listed = branchOf(await projects.refresh(), branch.timeline) !== null;
+  ensure(!listed, 'branch_exists', { branch: branch.name }); // it came late: the project says the rest
+  await timelines.create(projects.project, branch);
   context.answer(message, null);
 }
 

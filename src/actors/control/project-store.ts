@@ -54,7 +54,8 @@ export class ProjectStore {
 
   /**
    * Makes one change, durable when it returns. `step` is a function of the project as it is then: it runs
-   * again when another host was faster, and what it fails with leaves everything as it was.
+   * again when another host was faster, and what it fails with leaves everything as it was. A failure of the
+   * store says nothing of the outcome: `refresh` tells.
    */
   async change(step: (project: Project) => Project): Promise<Project> {
     for (let tries = 0; tries < tries_max; tries += 1) {
