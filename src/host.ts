@@ -52,7 +52,13 @@ const mainTries = 6;
 /** Runs a host until it is told to stop by SIGINT or SIGTERM, or cannot go on. */
 export async function runHost(options: HostOptions): Promise<void> {
   const signals = listenForSignals();
-  await Promise.race([signals.asked, projectMade(options)]);
+  const stopWaiting = new AbortController();
+  const made = projectMade(options, stopWaiting.signal);
+  if ((await Promise.race([signals.asked, made])) === 'asked') {
+    stopWaiting.abort();
+    signals.stopListening();
+    return;
+  }
   const host = await startHost(options);
   const { api, replication, connectionString } = host;
   const text = connectionString ?? `main is not served here: ${host.mainIs}`;
@@ -135,10 +141,14 @@ async function startWalSender(
 }
 
 /** The first host makes the project, on its first start; the others wait for that. */
-async function projectMade({ config, directory }: HostOptions): Promise<void> {
-  if (hostNames(config)[0] === config.host_name) return;
+async function projectMade(options: HostOptions, signal: AbortSignal): Promise<void> {
+  const { config, directory } = options;
+  const [first] = hostNames(config);
+  if (first === config.host_name) return;
   const store = new DirectoryStore(objectStoreOf(directory, config));
-  while ((await readProject(store)) === null) await sleep(projectPoll_ms);
+  if ((await readProject(store)) !== null) return;
+  print(options, { event: 'waiting', host: first }, `waiting for host ${first ?? ''}`);
+  while (!signal.aborted && (await readProject(store)) === null) await sleep(projectPoll_ms);
 }
 
 /**

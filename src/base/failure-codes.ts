@@ -151,6 +151,7 @@ export const failureCodes = {
   project_file_damaged: 'corrupt',
   project_file_version: 'invalid',
   project_missing: 'invalid', //         timelines are kept here whose project the object store lacks
+  project_not_made: 'unavailable', //     the first host of the cluster makes it
   project_exists: 'unavailable', //      another host made one at the same time
   host_unknown: 'invalid', //            no such host in the cluster
   change_not_done: 'unavailable', //     a change of members ended otherwise; it can be begun or resumed

@@ -1,6 +1,6 @@
 /** Three hosts: what is acknowledged is with two of them, and any of them can go on. */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { prepareTestCluster, startTestCluster } from './cluster.ts';
@@ -136,6 +136,21 @@ test(
     await b.start();
     const { connectionString } = await b.json<Started>('endpoint', 'start', 'main');
     assert.equal(await run(connectionString, 'select sum(n) from t'), '6');
+  },
+);
+
+test(
+  'cluster: a host that waits for the project ends when it is asked to, and makes none',
+  { timeout: 60_000 },
+  async (t) => {
+    const { b } = await prepareTestCluster(t);
+    const { waiting, ended } = b.launch();
+    await waiting;
+
+    b.kill('SIGINT');
+
+    assert.equal((await ended).code, 0);
+    assert.equal(existsSync(b.directory), false);
   },
 );
 

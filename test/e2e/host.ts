@@ -38,6 +38,13 @@ interface Ready {
   readonly connectionString: string | null;
 }
 
+interface Launched {
+  readonly ready: Promise<Ready>;
+  /** It waits for another host to make the project. */
+  readonly waiting: Promise<undefined>;
+  readonly ended: Promise<HostEnd>;
+}
+
 export interface Endpoint {
   readonly branch: string;
   readonly host: string;
@@ -145,18 +152,19 @@ export class TestHost {
   }
 
   /** Starts the host without waiting for anything. */
-  launch(): { readonly ready: Promise<Ready>; readonly ended: Promise<HostEnd> } {
+  launch(): Launched {
     const up = ['up', '--config', this.config, '--data', this.directory, '--json'];
     const child = spawnProgram(this.#program, up, [], this.#environment);
     this.#child = child;
     this.ended = collect(child);
-    const ready = new Promise<Ready>((resolve) => {
-      createInterface({ input: child.stdout! }).on('line', (line) => {
-        const event = JSON.parse(line) as { readonly event: string } & Ready;
-        if (event.event === 'ready') resolve(event);
-      });
+    const ready = Promise.withResolvers<Ready>();
+    const waiting = Promise.withResolvers<undefined>();
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      const event = JSON.parse(line) as { readonly event: string } & Ready;
+      if (event.event === 'ready') ready.resolve(event);
+      if (event.event === 'waiting') waiting.resolve(undefined);
     });
-    return { ready, ended: this.ended };
+    return { ready: ready.promise, waiting: waiting.promise, ended: this.ended };
   }
 
   /** Asks the host to stop, as Ctrl-C does, and waits for its end. */

@@ -18,6 +18,8 @@ import { type ControlMessage, type ControlOptions } from './protocol.ts';
 import { type Timelines } from './timelines.ts';
 
 const rootBranch = 'main';
+/** What every host was called before it had a name, and its acceptors with it. */
+const oldHost = 'host';
 /** Folder of the host that exists while a project is being made. */
 const beginnings = 'initdb';
 
@@ -36,6 +38,9 @@ export async function openProject(
   const opened = await ProjectStore.open(store, () =>
     old === null ? makeProject(context, options, timelines) : Promise.resolve(old),
   );
+  const { systemId } = opened.project;
+  const same = old === null || old.systemId === systemId;
+  ensure(same, 'project_missing', { project: oldPath(options), systemId: old?.systemId ?? null });
   if (old !== null) renameSync(oldPath(options), `${oldPath(options)}.moved`);
   rmSync(join(options.directory, beginnings), { recursive: true, force: true });
   return opened;
@@ -46,6 +51,8 @@ async function makeProject(
   options: ControlOptions,
   timelines: Timelines,
 ): Promise<Project> {
+  const [first] = options.hosts;
+  ensure(first === options.host, 'project_not_made', { host: options.host, maker: first ?? null });
   const folder = join(options.directory, beginnings);
   clearBeginnings(options, folder);
   mkdirSync(folder);
@@ -96,6 +103,7 @@ function readOldProject(options: ControlOptions): Project | null {
   const bytes = readFileIfThere(oldPath(options));
   if (bytes === null) return null;
   const { host } = options;
+  ensure(host === oldHost, 'config_invalid', { reason: `host_name of this folder is ${oldHost}` });
   const configuration = { generation: 1, members: [host], newMembers: null };
   const old = decodeOldProject(bytes, oldPath(options));
   const branches = old.branches.map((branch): Branch => ({
