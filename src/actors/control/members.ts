@@ -4,7 +4,7 @@
 import { ensure, Failure } from '../../base/failure.ts';
 import { beginChange, resumeChange } from '../../consensus/change.ts';
 import { type ChangeDecision } from '../../consensus/change-state.ts';
-import { allMembers, mayBegin, mayDelete } from '../../consensus/membership.ts';
+import { allMembers, mayBegin, mayDelete, type Configuration } from '../../consensus/membership.ts';
 import { type TimelineIdentity } from '../../consensus/identity.ts';
 import { type Context } from '../../runtime/actor.ts';
 import { MemberChange } from './member-change.ts';
@@ -46,15 +46,13 @@ export class Members {
   async list(name: string): Promise<readonly MemberDescription[]> {
     const { projects, timelines } = this.#parts;
     const branch = findBranch(await projects.refresh(), name);
-    const { members, newMembers } = branch.configuration;
     const described = allMembers(branch.configuration).map(
       async (id): Promise<MemberDescription> => {
         const known = await timelines.describeMember(branch, id);
-        const role = !members.includes(id) ? 'joining' : (newMembers?.includes(id) ?? true);
         return {
           member: id,
           host: hostOfMember(id),
-          role: role === 'joining' ? role : role ? 'member' : 'leaving',
+          role: roleOf(branch.configuration, id),
           term: known?.term ?? null,
           flushLsn: known?.flushLsn ?? null,
           commitLsn: known?.commitLsn ?? null,
@@ -116,4 +114,9 @@ export class Members {
     const { startLsn } = await timelines.describe(branch);
     return { timeline: branch.timeline, major, systemId, segmentSize, startLsn };
   }
+}
+
+function roleOf({ members, newMembers }: Configuration, id: string): MemberDescription['role'] {
+  if (!members.includes(id)) return 'joining';
+  return newMembers === null || newMembers.includes(id) ? 'member' : 'leaving';
 }

@@ -62,23 +62,19 @@ const roles = ['wal-receiver', 'timeline', 'acceptor'] as const;
  */
 let timelinesNumbered = 0;
 
-/** Where a timeline's acceptor is. */
-
 export class Timelines {
   readonly #context: Context<ControlMessage>;
   readonly #options: ControlOptions;
   readonly #store: ObjectStore;
-  /** Timelines whose actors run here. */
-  readonly #started = new Map<string, { readonly acceptor: boolean; readonly copy: boolean }>();
+  /** Acceptors that run here, by timeline: the ids of their members. */
+  readonly #acceptors = new Map<string, string>();
+  /** Timelines whose pages are kept here. */
+  readonly #copies = new Set<string>();
 
   constructor(context: Context<ControlMessage>, options: ControlOptions, store: ObjectStore) {
     this.#context = context;
     this.#options = options;
     this.#store = store;
-  }
-
-  get started(): readonly string[] {
-    return [...this.#started.keys()];
   }
 
   /** Makes the first timeline out of a data directory that `initdb` left. */
@@ -124,7 +120,8 @@ export class Timelines {
 
   /** Stops a timeline's actors here and deletes what they kept. */
   async remove(timeline: string): Promise<void> {
-    this.#started.delete(timeline);
+    this.#acceptors.delete(timeline);
+    this.#copies.delete(timeline);
     for (const role of roles) await this.#context.stop(this.#context.ref(`${role}/${timeline}`));
     rmSync(this.#folderOf(timeline), { recursive: true, force: true });
   }
@@ -167,8 +164,8 @@ export class Timelines {
   }
 
   /**
-   * What a proposer said is committed. One that runs knows; without it, what any majority has on disk
-   * is at least all that was ever acknowledged, and is waited for by whoever reads it.
+   * How far the log is committed, as the proposer says that runs; without one, as far as any acceptor that
+   * answers was told, which may lack what was acknowledged just before its proposer died.
    */
   async #committed(branch: Branch): Promise<Lsn> {
     const { host, timeline, running } = branch;
@@ -181,13 +178,14 @@ export class Timelines {
     return lsn(Math.max(...commits));
   }
 
-  // four parameters would be one too many: `fallback` is what is known anyway
+  /** `fallback` is what is known without it. */
   async #committedBy(host: string, timeline: string, fallback: Lsn): Promise<Lsn> {
     const path = pathOn(host, this.#options.host, `proposer/${timeline}`);
     const proposer = this.#context.ref<ProposerMessage>(path);
     try {
       return (await this.#context.ask(proposer, { kind: 'describeProposer' }, quickly)).commitLsn;
-    } catch {
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
       return fallback; // it is between two runs, or gone: then nobody hears of a commit from it either
     }
   }
@@ -197,34 +195,24 @@ export class Timelines {
     const acceptor = this.#context.ref<AcceptorMessage>(this.#acceptorPath(branch, id));
     try {
       return await this.#context.ask(acceptor, { kind: 'describeAcceptor' }, quickly);
-    } catch {
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
       return null; // whoever asks needs one of them
     }
   }
 
   /** Begins the log of a member that joins on this host, as another one tells. */
   async join(branch: Branch, { id, from, newborn }: Joiner): Promise<void> {
-    const { timeline } = branch;
     const donor = this.#context.ref<AcceptorMessage>(this.#acceptorPath(branch, from));
     const log = await this.#context.ask(donor, { kind: 'describeLog' }, quickly);
-    await this.#context.stop(this.#context.ref(`acceptor/${timeline}`));
-    const directory = this.#memberFolder(branch, id);
-    const options: AcceptorOptions = { acceptor: id, timeline, newborn, directory };
-    await this.#spawn('acceptor', timeline, options, 'wal');
-    const copy = this.#started.get(timeline)?.copy ?? false;
-    this.#started.set(timeline, { acceptor: true, copy });
-    const acceptor = this.#context.ref<AcceptorMessage>(`acceptor/${timeline}`);
+    const acceptor = await this.#runAcceptor(branch, id, newborn);
     await this.#context.ask(acceptor, { kind: 'joinTimeline', log }, limits);
   }
 
   /** Deletes the log of a member that is none any more. Another one may live in its place. */
   async leave(branch: Branch, id: string): Promise<void> {
-    const { timeline, configuration } = branch;
-    if (memberOn(configuration, this.#options.host) === null) {
-      await this.#context.stop(this.#context.ref(`acceptor/${timeline}`));
-      const copy = this.#started.get(timeline)?.copy ?? false;
-      this.#started.set(timeline, { acceptor: false, copy });
-    }
+    const { timeline } = branch;
+    if (this.#acceptors.get(timeline) === id) await this.#stopAcceptor(timeline);
     const folder = this.#memberFolder(branch, id);
     for (const name of acceptorFiles) rmSync(join(folder, name), { recursive: true, force: true });
     if (folder !== this.#folder(branch)) rmSync(folder, { recursive: true, force: true });
@@ -233,17 +221,32 @@ export class Timelines {
   async #startAcceptor(cluster: Cluster, branch: Branch, birth: Birth | null): Promise<void> {
     const { timeline } = branch;
     const id = memberOn(branch.configuration, this.#options.host);
-    if (id === null || this.#started.get(timeline)?.acceptor === true) return;
-    const directory = this.#memberFolder(branch, id);
-    const newborn = birth !== null;
-    const options: AcceptorOptions = { acceptor: id, timeline, newborn, directory };
-    await this.#spawn('acceptor', timeline, options, 'wal');
-    this.#started.set(timeline, { acceptor: true, copy: false });
+    if (id === null || this.#acceptors.get(timeline) === id) return;
+    const acceptor = await this.#runAcceptor(branch, id, birth !== null);
     if (birth === null) return;
     const { major, systemId, segment_bytes: segmentSize } = cluster;
     const create = { kind: 'createTimeline', ...birth, major, systemId, segmentSize } as const;
-    const acceptor = this.#context.ref<AcceptorMessage>(`acceptor/${timeline}`);
     await this.#context.ask(acceptor, create, limits);
+  }
+
+  /** A host has one acceptor of a timeline: another member's ends. */
+  async #runAcceptor(
+    branch: Branch,
+    id: string,
+    newborn: boolean,
+  ): Promise<ActorRef<AcceptorMessage>> {
+    const { timeline } = branch;
+    await this.#stopAcceptor(timeline);
+    const directory = this.#memberFolder(branch, id);
+    const options: AcceptorOptions = { acceptor: id, timeline, newborn, directory };
+    await this.#spawn('acceptor', timeline, options, 'wal');
+    this.#acceptors.set(timeline, id);
+    return this.#context.ref(`acceptor/${timeline}`);
+  }
+
+  async #stopAcceptor(timeline: string): Promise<void> {
+    this.#acceptors.delete(timeline);
+    await this.#context.stop(this.#context.ref(`acceptor/${timeline}`));
   }
 
   /** One acceptor whose files are damaged is as one that is away: the others have what was committed. */
@@ -258,7 +261,7 @@ export class Timelines {
   async #ensureCopy(cluster: Cluster, branch: Branch): Promise<void> {
     const { timeline, copies, ancestor } = branch;
     const { host } = this.#options;
-    if (!copies.includes(host) || this.#started.get(timeline)?.copy === true) return;
+    if (!copies.includes(host) || this.#copies.has(timeline)) return;
     const folder = this.#folder(branch);
     const exists = existsSync(join(folder, 'manifest.json'));
     if (!exists && ancestor === null) await fetchFiles(this.#store, timeline, folder);
@@ -291,8 +294,7 @@ export class Timelines {
       retry_ms: 100,
     };
     await this.#spawn('wal-receiver', name, receiver, 'storage');
-    const acceptor = this.#started.get(name)?.acceptor ?? false;
-    this.#started.set(name, { acceptor, copy: true });
+    this.#copies.add(name);
   }
 
   /** Asks this host's acceptor, or the others one after the other until one answers. */
