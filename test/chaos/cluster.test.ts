@@ -88,21 +88,51 @@ test('cluster chaos: a paused host wakes up and finds its branch taken over', li
   await close(scene);
 });
 
-test('cluster chaos: an acceptor whose disk is full', limits, async (t) => {
+test('cluster chaos: acceptors whose disks are full', limits, async (t) => {
   const cluster = await prepareTestCluster(t);
-  const disk = mountTemporary(t, `size=${160 * 2 ** 20},mode=755`, makeFolder(cluster.b.directory));
+  const { b, c } = cluster;
+  const ballasts = [b, c].map((host) => join(smallDisk(t, host, 160), 'ballast'));
   await Promise.all(cluster.all.map((host) => host.start()));
   const scene = await open(t, cluster);
-  const ballast = join(disk, 'ballast');
-  fillDisk(ballast);
+  for (const ballast of ballasts) {
+    fillDisk(ballast);
+    await goesOn(scene);
+    await sleep(quiet_ms);
+    fillDisk(ballast);
+    await goesOn(scene);
+    rmSync(ballast);
+    await goesOn(scene);
+  }
+
+  for (const ballast of ballasts) fillDisk(ballast);
+  scene.bank.open(clients);
+  await comesToStand(scene);
+  for (const ballast of ballasts) rmSync(ballast);
+
+  await scene.bank.close();
   await goesOn(scene);
+  await isNeeded(scene, b, c);
+  await isNeeded(scene, c, b);
+  await close(scene);
+});
+
+test('cluster chaos: the disk of the host that serves a branch is full', limits, async (t) => {
+  const cluster = await prepareTestCluster(t);
+  const { a, b, c } = cluster;
+  const ballast = join(smallDisk(t, a, 512), 'ballast');
+  await Promise.all(cluster.all.map((host) => host.start()));
+  const scene = await open(t, cluster);
+  scene.bank.open(clients);
+  fillDisk(ballast);
   await sleep(quiet_ms);
-  fillDisk(ballast);
+  await scene.bank.close();
+
+  await moveMain(scene, b);
+
   await goesOn(scene);
-
   rmSync(ballast);
-
-  await isNeeded(scene, cluster.b, cluster.c);
+  await isNeeded(scene, a, c);
+  await moveMain(scene, a);
   await close(scene);
 });
 
@@ -245,6 +275,15 @@ async function stands({ connectionString }: Scene): Promise<void> {
   await commit.catch(() => undefined);
 }
 
+/** The clients that are at work come to an end of what can be acknowledged. */
+async function comesToStand({ bank }: Scene): Promise<void> {
+  let before: number;
+  do {
+    before = bank.acknowledged;
+    await sleep(quiet_ms);
+  } while (bank.acknowledged > before);
+}
+
 /** `host` has caught up: without `other` nothing would be acknowledged without it. */
 async function isNeeded(scene: Scene, host: TestHost, other: TestHost): Promise<void> {
   await kill(other);
@@ -280,10 +319,10 @@ async function kill(host: TestHost): Promise<void> {
   await host.ended;
 }
 
-/** A folder to mount a disk on, before the host makes it. */
-function makeFolder(path: string): string {
-  mkdirSync(path, { recursive: true });
-  return path;
+/** Mounts one under all that the host keeps, which has not begun. */
+function smallDisk(t: TestContext, { directory }: TestHost, size_mb: number): string {
+  mkdirSync(directory, { recursive: true });
+  return mountTemporary(t, `size=${size_mb}m,mode=755`, directory);
 }
 
 function segmentsOf(host: TestHost): readonly string[] {
