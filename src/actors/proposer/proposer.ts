@@ -37,7 +37,7 @@ import {
   type Reconfigure,
   type Release,
 } from './protocol.ts';
-import { abandon, closeStream, endReign, perform, refuseElect, tellOwner } from './reign.ts';
+import { abandon, closeStream, endReign, perform, refuseElect, tell, tellOwner } from './reign.ts';
 import { describeShell, newShell, type ProposerContext, type ProposerShell } from './shell.ts';
 import {
   onFollow,
@@ -114,6 +114,7 @@ function dispatch(context: ProposerContext, shell: Shell, message: ProposerMessa
     case 'relayFailed':
     case 'memberFailed':
     case 'reconnectDue':
+    case 'tellDue':
     case 'streamOpened':
     case 'streamRefused':
     case 'streamDue':
@@ -165,6 +166,9 @@ function receiveReport(context: ProposerContext, shell: Shell, message: Report):
       return;
     case 'reconnectDue':
       onReconnectDue(context, shell, message);
+      return;
+    case 'tellDue':
+      tell(shell);
       return;
     case 'streamOpened':
       onStreamOpened(context, shell, message);
@@ -240,6 +244,7 @@ function tryRelease(context: ProposerContext, shell: Shell): void {
 
 function finishRelease(context: ProposerContext, shell: Shell, release: Release | EndStream): void {
   shell.release = null;
+  tell(shell);
   context.answer(release, { commitLsn: shell.core?.commitLsn ?? lsnZero });
   if (release.kind === 'release')
     endReign(context, shell, new Failure('proposer_fenced', { why: 'released' }));

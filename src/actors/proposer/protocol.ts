@@ -184,6 +184,10 @@ export interface ReconnectDue extends Tell<'reconnectDue'> {
   readonly contact: number;
   readonly acceptor: AcceptorId;
 }
+/** Time to tell acceptors how far it is committed. */
+interface TellDue extends Tell<'tellDue'> {
+  readonly kind: 'tellDue';
+}
 /** An election or a release took too long. */
 export interface DeadlineDue extends Tell<'deadlineDue'> {
   readonly of: 'elect' | 'release';
@@ -211,4 +215,5 @@ export type ProposerMessage =
   | RelayFailed
   | MemberFailed
   | ReconnectDue
+  | TellDue
   | DeadlineDue;

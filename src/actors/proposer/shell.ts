@@ -8,7 +8,7 @@ import { type AcceptorId } from '../../consensus/membership.ts';
 import { type ProposerState } from '../../consensus/proposer-state.ts';
 import { termZero } from '../../consensus/term.ts';
 import { type Context } from '../../runtime/actor.ts';
-import { AcceptorLinks } from './acceptor-links.ts';
+import { AcceptorLinks, type Address } from './acceptor-links.ts';
 import {
   type AppendRecord,
   type Elect,
@@ -42,6 +42,9 @@ export interface ProposerShell {
   elect: Elect | null;
   /** What is wrong with acceptors that do not take part. */
   readonly troubles: Map<AcceptorId, Failure>;
+  /** Followers that do not know yet how far it is committed. A `tellDue` is under way if there are any. */
+  readonly untold: Map<AcceptorId, Untold>;
+  tellIsDue: boolean;
   appends: PendingAppend[];
   /** `follow` until its stream is open. */
   follow: Follow | null;
@@ -59,6 +62,10 @@ export interface ProposerShell {
 interface PendingAppend {
   readonly asked: AppendRecord;
   readonly end: Lsn;
+}
+export interface Untold extends Address {
+  /** End of what was sent to it. */
+  readonly begin: Lsn;
 }
 
 /** Numbers that one incarnation gives out, at most. */
@@ -82,6 +89,8 @@ export function newShell(context: ProposerContext, options: ProposerOptions): Pr
     identity: null,
     elect: null,
     troubles: new Map(),
+    untold: new Map(),
+    tellIsDue: false,
     appends: [],
     follow: null,
     followSince_ms: 0,

@@ -19,9 +19,9 @@ test('proposer: a commit returns, and then a majority has it', async () => {
     await client.query('create table t (a int)');
     const written = await position(client);
 
-    const { commitLsn } = await cluster.acceptor('a');
+    const { flushLsn } = await cluster.acceptor('a');
 
-    ok(commitLsn >= written);
+    ok(flushLsn >= written);
     const { bytes } = await cluster.copy('a', cluster.start, written);
     equal(Buffer.compare(bytes, cluster.server.wal(cluster.start, written)), 0);
   });
