@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Failure } from '../../src/base/failure.ts';
 import { prepareTestCluster, startTestCluster } from './cluster.ts';
 import { connectTo, type TestHost } from './host.ts';
 
@@ -61,6 +62,25 @@ test(
     const taken = await a.json<Started>('endpoint', 'start', 'main');
     assert.equal(await run(taken.connectionString, 'select count(*) from t'), '21');
     await assert.rejects(run(connectionString, 'insert into t values (21)'));
+  },
+);
+
+test(
+  'cluster: a branch made when the host of its parent has just been killed has everything acknowledged',
+  { timeout: 300_000 },
+  async (t) => {
+    const { a, b } = await startTestCluster(t);
+    await run(a.connectionString, 'create table t (n int)');
+    const client = await connectTo(a.connectionString);
+    for (let n = 0; n < 200; n += 1) await client.query(`insert into t values (${n})`);
+    a.kill('SIGKILL'); // before acceptors are told of the last one's commit
+    await a.ended;
+    client.destroy(new Failure('postgres_stream_closed', {}));
+
+    await b.json('branch', 'create', 'dev');
+
+    const { connectionString } = await b.json<Started>('endpoint', 'start', 'dev');
+    assert.equal(await run(connectionString, 'select count(*) from t'), '200');
   },
 );
 

@@ -15,11 +15,11 @@ import {
 import { stepChange } from '../../consensus/change.ts';
 import { hostOf, type Configuration } from '../../consensus/membership.ts';
 import { type TimelineIdentity } from '../../consensus/identity.ts';
-import { type ActorRef, type ChildSpec, type Context } from '../../runtime/actor.ts';
+import { type ActorRef, type Context } from '../../runtime/actor.ts';
 import { pathOn } from '../../runtime/peers/peer-path.ts';
 import { type AcceptorMessage } from '../acceptor/protocol.ts';
-import { type ProposerMessage, type ProposerOptions } from '../proposer/protocol.ts';
-import { anyAcceptorPath } from './computes.ts';
+import { type ProposerMessage } from '../proposer/protocol.ts';
+import { InterimProposer } from './interim-proposer.ts';
 import { type OtherHosts } from './other-hosts.ts';
 import { type ProjectStore } from './project-store.ts';
 import { changeBranch, findBranch, type Branch } from './project.ts';
@@ -40,17 +40,18 @@ export interface MemberChangeOptions {
 
 const limits = { timeout_ms: 10_000 };
 const swapTries_max = 30;
-const electionLimits = { timeout_ms: 15_000 };
 
 export class MemberChange {
   readonly #options: MemberChangeOptions;
   readonly #events: ChangeEvent[] = [];
   #wake: () => void = () => undefined;
-  /** A proposer elected for nothing but to bring the log to new members; null when there is none. */
-  #carrier: string | null = null;
+  /** Brings the log to new members when no compute runs that would. */
+  readonly #carrier: InterimProposer;
 
   constructor(options: MemberChangeOptions) {
+    const { context, identity, hosts } = options;
     this.#options = options;
+    this.#carrier = new InterimProposer(context, identity, hosts);
   }
 
   /** To its end. */
@@ -101,7 +102,7 @@ export class MemberChange {
       case 'elect':
         return this.#elect(effect.configuration);
       case 'release':
-        await this.#release();
+        await this.#carrier.release();
         return null;
       case 'leave':
         return this.#leave(effect.id);
@@ -162,38 +163,12 @@ export class MemberChange {
     );
   }
 
-  /** Without a Postgres: only to bring the log to whoever lacks it. */
-  async #elect(configuration: Configuration): Promise<ChangeEvent> {
-    const { context, branch, identity, hosts } = this.#options;
-    const options: ProposerOptions = {
-      acceptorPath: anyAcceptorPath(branch.timeline, hosts),
-      answerTimeout_ms: limits.timeout_ms,
-      reconnect_ms: 500,
-      followTimeout_ms: limits.timeout_ms,
-    };
-    const name = `change-${branch.timeline}`;
-    const spec = { behavior: 'proposer', name, options, thread: 'wal' };
-    const election = { owner: null, run: 0, timeout_ms: limits.timeout_ms };
-    const elect = { kind: 'elect', identity, configuration, ...election } as const;
+  #elect(configuration: Configuration): Promise<ChangeEvent> {
     return attempt(
-      this.#spawn(spec).then((proposer) => context.ask(proposer, elect, electionLimits)),
+      this.#carrier.elect(configuration),
       () => ({ kind: 'elected' }),
       () => ({ kind: 'notElected' }),
     );
-  }
-
-  async #spawn(spec: ChildSpec): Promise<ActorRef<ProposerMessage>> {
-    const { context } = this.#options;
-    await this.#release();
-    const { path } = await context.spawn(spec);
-    this.#carrier = path;
-    return context.ref(path);
-  }
-
-  async #release(): Promise<void> {
-    const { context } = this.#options;
-    if (this.#carrier !== null) await context.stop(context.ref(this.#carrier));
-    this.#carrier = null;
   }
 
   #leave(id: string): Promise<ChangeEvent> {

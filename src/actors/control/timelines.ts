@@ -6,7 +6,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensure, Failure } from '../../base/failure.ts';
-import { lsn, maxLsn, type Lsn } from '../../base/lsn.ts';
+import { maxLsn, type Lsn } from '../../base/lsn.ts';
 import { allMembers } from '../../consensus/membership.ts';
 import { type ObjectStore } from '../../io/object-store.ts';
 import { walPageStart } from '../../postgres/wal-page.ts';
@@ -28,8 +28,10 @@ import {
 } from '../timeline/protocol.ts';
 import { fetchBirth, fetchFiles, publishBirth, publishFiles, type Birth } from './birth.ts';
 import { type StoredWal } from './branch-point.ts';
+import { committedPosition } from './committed-position.ts';
 import { firstOf } from './first-of.ts';
 import { type ImportedDirectory } from './imported-directory.ts';
+import { InterimProposer } from './interim-proposer.ts';
 import { hostOfMember, memberOn } from './placement.ts';
 import { type Branch } from './project.ts';
 import { type ControlMessage, type ControlOptions } from './protocol.ts';
@@ -52,6 +54,8 @@ export interface Cluster {
 const limits = { timeout_ms: 60_000 };
 /** Longer than a host that lives takes to say where it stands; another one may know as well. */
 const quickly = { timeout_ms: 2_000 };
+/** Longer than a proposer that lives takes to tell of a commit. */
+const soon = { timeout_ms: 1_000 };
 /** What an acceptor keeps in its folder. */
 const acceptorFiles = ['acceptor.control', 'acceptor.position', 'wal'] as const;
 const roles = ['wal-receiver', 'timeline', 'acceptor'] as const;
@@ -61,6 +65,8 @@ const roles = ['wal-receiver', 'timeline', 'acceptor'] as const;
  * crashes, and must not take the pages of one timeline for those of another.
  */
 let timelinesNumbered = 0;
+/** A later wait of the same name would take an earlier one's place. */
+let waitsNumbered = 0;
 
 export class Timelines {
   readonly #context: Context<ControlMessage>;
@@ -163,30 +169,70 @@ export class Timelines {
     };
   }
 
-  /**
-   * How far the log is committed, as the proposer says that runs; without one, as far as any acceptor that
-   * answers was told, which may lack what was acknowledged just before its proposer died.
-   */
-  async #committed(branch: Branch): Promise<Lsn> {
-    const { host, timeline, running } = branch;
-    const known = allMembers(branch.configuration).map((id) => this.describeMember(branch, id));
-    const described = (await Promise.all(known)).filter((one) => one !== null);
-    ensure(described.length > 0, 'quorum_unreachable', { timeline });
-    const commits = described.map(({ commitLsn }) => commitLsn);
-    if (host !== null && running)
-      commits.push(await this.#committedBy(host, timeline, commits[0]!));
-    return lsn(Math.max(...commits));
+  /** Everything below is committed, and all that was acknowledged before this was asked is below. */
+  #committed(branch: Branch): Promise<Lsn> {
+    return committedPosition(branch.configuration, {
+      proposed: () => this.#proposed(branch),
+      members: () => this.#describeMembers(branch),
+      hears: (at) => this.#hears(branch, at),
+      elect: () => this.#electInterim(branch),
+    });
   }
 
-  /** `fallback` is what is known without it. */
-  async #committedBy(host: string, timeline: string, fallback: Lsn): Promise<Lsn> {
+  /** null when none runs that knows. */
+  async #proposed({ host, timeline, running }: Branch): Promise<Lsn | null> {
+    if (host === null || !running) return null;
     const path = pathOn(host, this.#options.host, `proposer/${timeline}`);
     const proposer = this.#context.ref<ProposerMessage>(path);
     try {
-      return (await this.#context.ask(proposer, { kind: 'describeProposer' }, quickly)).commitLsn;
+      const described = await this.#context.ask(proposer, { kind: 'describeProposer' }, quickly);
+      const { phase, termStart, commitLsn } = described;
+      return phase === 'leading' && commitLsn >= termStart ? commitLsn : null;
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      return fallback; // it is between two runs, or gone: then nobody hears of a commit from it either
+      return null; // between two runs, or away
+    }
+  }
+
+  async #describeMembers(branch: Branch): Promise<readonly AcceptorDescription[]> {
+    const known = allMembers(branch.configuration).map((id) => this.describeMember(branch, id));
+    return (await Promise.all(known)).filter((one) => one !== null);
+  }
+
+  /** Whether any member is told soon that it is committed so far. */
+  #hears(branch: Branch, at: Lsn): Promise<boolean> {
+    const reader = `control on ${this.#options.host}, ${(waitsNumbered += 1)}`;
+    const wait = { kind: 'awaitCommit', at, reader } as const;
+    const waits = allMembers(branch.configuration).map(async (id) => {
+      const acceptor = this.#context.ref<AcceptorMessage>(this.#acceptorPath(branch, id));
+      try {
+        return (await this.#context.ask(acceptor, wait, soon)).commitLsn >= at;
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        return false;
+      }
+    });
+    return new Promise((resolve, reject) => {
+      for (const wait of waits)
+        void wait.then((heard) => {
+          if (heard) resolve(true);
+        }, reject);
+      void Promise.all(waits).then(() => {
+        resolve(false);
+      }, reject);
+    });
+  }
+
+  async #electInterim(branch: Branch): Promise<Lsn> {
+    const [member] = await this.#describeMembers(branch);
+    ensure(member !== undefined, 'quorum_unreachable', { why: 'nobody answers' });
+    const { major, systemId, segmentSize, startLsn } = member;
+    const identity = { timeline: branch.timeline, major, systemId, segmentSize, startLsn };
+    const proposer = new InterimProposer(this.#context, identity, this.#options.hosts);
+    try {
+      return (await proposer.elect(branch.configuration)).endOfLog;
+    } finally {
+      await proposer.release();
     }
   }
 
