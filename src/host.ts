@@ -135,6 +135,7 @@ async function startWalSender(
     clientsMax: config.max_wal_senders,
     timeout_ms: config.wal_sender_timeout_ms,
     control: control.path,
+    host: config.host_name,
   };
   await runtime.spawn({ behavior: 'wal-sender', name: 'host', options, thread: 'wal' });
   return runtime.ref('wal-sender/host');

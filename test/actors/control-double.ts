@@ -12,10 +12,16 @@ export const controlDouble = defineActor<ControlMessage, DoubleBranches, DoubleB
   restart: 'permanent',
   start: (_context, branches) => branches,
   receive: (context, branches, message) => {
+    if (message.kind === 'findAcceptors') {
+      const ranges = Object.values(branches).flatMap((branch) => branch.ranges);
+      const found = ranges.find(({ timeline }) => timeline === message.timeline);
+      if (found === undefined) throw new Failure('branch_missing', { timeline: message.timeline });
+      context.answer(message, [...found.acceptors]);
+    }
     if (message.kind !== 'findWal') return;
     const found = branches[message.branch];
     if (found === undefined) throw new Failure('branch_missing', { branch: message.branch });
-    context.answer(message, found);
+    context.answer(message, structuredClone(found));
   },
   stop: () => undefined,
 });

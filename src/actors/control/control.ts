@@ -30,7 +30,6 @@ import {
   findBranch,
   hostsOf,
   removeBranch,
-  walRanges,
   type Branch,
   type Project,
 } from './project.ts';
@@ -46,6 +45,7 @@ import {
   type DropBranch,
   type DropMember,
   type EndpointDescription,
+  type FindAcceptors,
   type FindWal,
   type ListMembers,
   type MakeMember,
@@ -58,6 +58,7 @@ import {
   type VerifyBranch,
 } from './protocol.ts';
 import { Timelines } from './timelines.ts';
+import { WalDirectory } from './wal-directory.ts';
 import { type BranchPoint } from '../timeline/protocol.ts';
 
 export const control = defineActor<ControlMessage, State, ControlOptions>({
@@ -77,6 +78,7 @@ interface State {
   readonly timelines: Timelines;
   readonly computes: Computes;
   readonly others: OtherHosts;
+  readonly wal: WalDirectory;
   /** What is being done to keep up with the project; the next waits for it. */
   keepingUp: Promise<void>;
   /** Whoever pauses, by a number of its own. */
@@ -95,10 +97,11 @@ async function start(context: Context<ControlMessage>, options: ControlOptions):
   const projects = await openProject(context, options, { store, timelines });
   const computes = new Computes(context, options);
   const others = new OtherHosts(context, options);
+  const wal = new WalDirectory({ clock: context.clock, projects, timelines });
   const keepingUp = Promise.resolve();
   const pauses = new Map<number, () => void>();
   const state: State = {
-    ...{ options, projects, timelines, computes, others, keepingUp, pauses, pausesSeen: 0 },
+    ...{ options, projects, timelines, computes, others, wal, keepingUp, pauses, pausesSeen: 0 },
   };
   await keepUp(context, state);
   context.after(0, { kind: 'resumeEndpoints' });
@@ -147,7 +150,8 @@ function receive(
     case 'stopComputes':
       return onStopComputes(context, state, message);
     case 'findWal':
-      onFindWal(context, state, message);
+    case 'findAcceptors':
+      receiveOfReaders(context, state, message);
       return;
     case 'verifyBranch':
       answerLater(context, message, verifyBranch(context, state, message));
@@ -378,13 +382,19 @@ async function listEndpoints(state: State): Promise<readonly EndpointDescription
   return Promise.all(served.map((branch) => describeWhereItIs(state, branch)));
 }
 
-function onFindWal(context: Context<ControlMessage>, state: State, message: FindWal): void {
-  const { project } = state.projects;
-  const { systemId, major, segment_bytes: segmentSize } = project;
-  const ranges = walRanges(project, message.branch).map(({ timeline, from, to }) => {
-    return { acceptor: state.timelines.acceptorOf(branchOf(project, timeline)!), from, to };
-  });
-  context.answer(message, { systemId, major, segmentSize, ranges });
+function receiveOfReaders(
+  context: Context<ControlMessage>,
+  { wal }: State,
+  message: FindWal | FindAcceptors,
+): void {
+  switch (message.kind) {
+    case 'findWal':
+      answerLater(context, message, wal.find(message.branch));
+      return;
+    case 'findAcceptors':
+      answerLater(context, message, wal.findAcceptors(message.timeline));
+      return;
+  }
 }
 
 async function describeWhereItIs(state: State, branch: Branch): Promise<EndpointDescription> {

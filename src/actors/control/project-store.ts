@@ -45,6 +45,16 @@ export class ProjectStore {
     return this.#known.project;
   }
 
+  /** As it is now or, while the store is away, as it was read last. */
+  async latest(): Promise<Project> {
+    try {
+      return await this.refresh();
+    } catch (error) {
+      if (error instanceof Failure && error.kind === 'unavailable') return this.project;
+      throw error;
+    }
+  }
+
   async refresh(): Promise<Project> {
     const found = await readProject(this.#store);
     if (found === null) throw new Failure('project_file_damaged', { path: key, reason: 'missing' });

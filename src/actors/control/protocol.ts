@@ -99,12 +99,22 @@ export interface BranchWal {
 }
 /** WAL that one timeline wrote. */
 export interface WalRange {
-  /** Path of an acceptor that keeps it. */
-  readonly acceptor: string;
+  readonly timeline: string;
+  /** Paths of the acceptors that keep it, or are to: this host's first. Not empty. */
+  readonly acceptors: readonly string[];
   /** 0 for the first timeline: its acceptor knows where its log begins. */
   readonly from: Lsn;
   /** null where it goes on. */
   readonly to: Lsn | null;
+}
+
+/**
+ * Who the acceptors of a timeline are now, as in `WalRange`, for those who read from them and whom all
+ * have failed. As the project was a few seconds ago, however many ask. Fails with `branch_missing`.
+ */
+export interface FindAcceptors extends Ask<'findAcceptors', readonly string[]> {
+  readonly kind: 'findAcceptors';
+  readonly timeline: string;
 }
 
 /** Rebuilds every block from storage and compares. The endpoint must run: `endpoint_stopped`. */
@@ -228,4 +238,5 @@ export type ControlMessage =
   | StopEndpoint
   | ListEndpoints
   | FindWal
+  | FindAcceptors
   | VerifyBranch;

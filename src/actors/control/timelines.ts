@@ -330,7 +330,7 @@ export class Timelines {
     };
     await this.#spawn('timeline', name, options, 'storage');
     const receiver: WalReceiverOptions = {
-      acceptorPaths: this.#acceptorPaths(branch),
+      acceptorPaths: this.acceptorPaths(branch),
       timelinePath: `timeline/${name}`,
       reader: `wal-receiver on ${this.#options.host}`,
       chunkBytesMax: 1_048_576,
@@ -348,7 +348,7 @@ export class Timelines {
     branch: Branch,
     ask: (acceptor: ActorRef<AcceptorMessage>) => Promise<T>,
   ): Promise<T> {
-    return firstOf(this.#acceptorPaths(branch), (path) => ask(this.#context.ref(path)));
+    return firstOf(this.acceptorPaths(branch), (path) => ask(this.#context.ref(path)));
   }
 
   #askCopies<T>(
@@ -360,15 +360,13 @@ export class Timelines {
     return firstOf(localFirst(paths), (path) => ask(this.#context.ref(path)));
   }
 
-  /** Path of an acceptor that keeps a branch's WAL: this host's if it has one. */
-  acceptorOf(branch: Branch): string {
-    return this.#acceptorPaths(branch)[0]!;
-  }
-
-  #acceptorPaths(branch: Branch): readonly string[] {
-    const { members, newMembers } = branch.configuration;
-    const ids = newMembers ?? members;
-    return localFirst(ids.map((id) => this.#acceptorPath(branch, id)));
+  /**
+   * Paths of the acceptors that keep a branch's WAL, or are to: this host's first; those that join behind
+   * the others, since they may have nothing yet.
+   */
+  acceptorPaths(branch: Branch): readonly string[] {
+    const paths = allMembers(branch.configuration).map((id) => this.#acceptorPath(branch, id));
+    return localFirst([...new Set(paths)]);
   }
 
   #acceptorPath({ timeline }: Branch, id: string): string {

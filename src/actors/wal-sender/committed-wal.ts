@@ -1,16 +1,25 @@
 /**
- * CommittedWal: a branch's committed WAL, as its acceptors have it: where it is, its bytes, and word
- * of more. All that the wal-sender asks of acceptors is in this file.
+ * CommittedWal: the committed WAL of branches, as their acceptors have it: where it is, its bytes, and
+ * how far it goes. All that the wal-sender asks of acceptors and of control is in this file.
+ *
+ * Any acceptor that has what is wanted serves, for committed WAL is the same in all of them: the nearest
+ * first, and one that failed lately last. Where all fail, control says who they are now.
  */
-import { Failure } from '../../base/failure.ts';
-import { lsn, maxLsn, type Lsn } from '../../base/lsn.ts';
+import { assert } from '../../base/assert.ts';
+import { ensure, Failure } from '../../base/failure.ts';
+import { formatLsn, maxLsn, type Lsn } from '../../base/lsn.ts';
 import { type ActorRef, type Context } from '../../runtime/actor.ts';
-import { type AcceptorMessage } from '../acceptor/protocol.ts';
-import { type BranchWal } from '../control/protocol.ts';
-import { type WalSenderMessage } from './protocol.ts';
-import { fillerBytes, walPieces, walSource, type WalSource, type WalSpan } from './wal-source.ts';
-
-type SenderContext = Context<WalSenderMessage>;
+import { type AcceptorDescription, type AcceptorMessage } from '../acceptor/protocol.ts';
+import { type BranchWal, type ControlMessage, type WalRange } from '../control/protocol.ts';
+import { type WalSenderMessage, type WalSenderOptions } from './protocol.ts';
+import {
+  fillerBytes,
+  walPieces,
+  walSource,
+  type WalPiece,
+  type WalSource,
+  type WalSpan,
+} from './wal-source.ts';
 
 /** Where a branch's WAL is, and how far it was committed when this was asked. */
 export interface OpenedWal {
@@ -18,131 +27,158 @@ export interface OpenedWal {
   readonly commitLsn: Lsn;
 }
 
-const limits = { timeout_ms: 60_000 };
-/** How long one ask waits for more WAL. */
-const wait_ms = 10_000;
-
-export async function openWal(context: SenderContext, wal: BranchWal): Promise<OpenedWal> {
-  const [oldest, own] = await Promise.all(
-    [wal.ranges.at(0)!, wal.ranges.at(-1)!].map(({ acceptor }) =>
-      context.ask(acceptorAt(context, acceptor), { kind: 'describeAcceptor' }, limits),
-    ),
-  );
-  return { source: walSource(wal, oldest!), commitLsn: own!.commitLsn };
+/** How far one acceptor knows its log to be committed. */
+export interface Standing {
+  readonly acceptor: string;
+  readonly commitLsn: Lsn;
 }
 
-/** The bytes of a stretch, all of it committed. Fails with `wal_removed`. */
-export function readWal(
-  context: SenderContext,
-  source: WalSource,
-  span: WalSpan,
-): Promise<readonly Uint8Array[]> {
-  const pieces = walPieces(source, span).map(async (piece) => {
-    const { acceptor, from, to } = piece;
-    if (acceptor === null) return fillerBytes(source, piece);
-    const copy = { kind: 'copyWal', from, size: to - from } as const;
-    return (await context.ask(acceptorAt(context, acceptor), copy, limits)).bytes;
-  });
-  return Promise.all(pieces);
-}
+const controlLimits = { timeout_ms: 60_000 };
+const describeLimits = { timeout_ms: 2_000 };
+const copyLimits = { timeout_ms: 5_000 };
+/** How long an acceptor is asked for more WAL before others are looked at. */
+export const waitLimits = { timeout_ms: 5_000 };
+/** So long an acceptor that failed is asked after the others. */
+const disfavour_ms = 30_000;
+/** Says nothing against an acceptor: it lacks this stretch, as one does that is a little behind. */
+const lacking: ReadonlySet<string> = new Set(['wal_removed', 'wal_not_yet_written']);
 
-/** How far branches are committed, for all who follow them: one read waits for each. */
-export class CommittedTips {
-  readonly #context: SenderContext;
-  /** By acceptor; those that somebody follows. */
-  readonly #tips = new Map<string, CommittedTip>();
+export class CommittedWal {
+  readonly #context: Context<WalSenderMessage>;
+  readonly #control: ActorRef<ControlMessage>;
+  /** Its name at acceptors: no sender of another host has the same. */
+  readonly #reader: string;
+  /** When acceptors failed that have not answered since; monotonic. */
+  readonly #failed_ms = new Map<string, number>();
 
-  constructor(context: SenderContext) {
+  constructor(context: Context<WalSenderMessage>, { control, host }: WalSenderOptions) {
     this.#context = context;
+    this.#control = context.ref(control);
+    this.#reader = `wal-sender on ${host}`;
   }
 
-  /** Has `onMore` called as the log grows, or cannot be watched any more, until `leave`. */
-  follow({ source, commitLsn }: OpenedWal, onMore: () => void): FollowedTip {
-    const path = source.ranges.at(-1)!.acceptor;
-    let tip = this.#tips.get(path);
-    if (tip === undefined) {
-      tip = new CommittedTip(this.#context, path, () => this.#tips.delete(path));
-      this.#tips.set(path, tip);
-    }
-    return tip.follow(commitLsn, onMore);
-  }
-}
-
-export interface FollowedTip {
-  /** Everything below is committed. Fails with what ended the watch. */
-  commitLsn(): Lsn;
-  leave(): void;
-}
-
-class CommittedTip {
-  readonly #context: SenderContext;
-  readonly #acceptor: ActorRef<AcceptorMessage>;
-  readonly #onEnd: () => void;
-  readonly #listeners = new Set<() => void>();
-  #commitLsn: Lsn | null = null;
-  #failure: Failure | null = null;
-
-  constructor(context: SenderContext, path: string, onEnd: () => void) {
-    this.#context = context;
-    this.#acceptor = acceptorAt(context, path);
-    this.#onEnd = onEnd;
+  /** Fails with `branch_missing`. */
+  find(branch: string): Promise<BranchWal> {
+    return this.#context.ask(this.#control, { kind: 'findWal', branch }, controlLimits);
   }
 
-  follow(commitLsn: Lsn, onMore: () => void): FollowedTip {
-    const isWatched = this.#commitLsn !== null;
-    this.#raise(commitLsn);
-    this.#listeners.add(onMore);
-    if (!isWatched) this.#watch(commitLsn);
-    return {
-      commitLsn: () => {
-        if (this.#failure !== null) throw this.#failure;
-        return this.#commitLsn!;
-      },
-      leave: () => {
-        this.#listeners.delete(onMore);
-      },
-    };
+  /** The same timelines, with the acceptors that they have now. Fails with `branch_missing`. */
+  async findAgain<Wal extends BranchWal>(wal: Wal): Promise<Wal> {
+    const ranges = wal.ranges.map(async (range) => ({
+      ...range,
+      acceptors: await this.findAcceptors(range.timeline),
+    }));
+    return { ...wal, ranges: await Promise.all(ranges) };
   }
 
-  /** An acceptor that has just started may know of less than it said before. */
-  #raise(commitLsn: Lsn): void {
-    this.#commitLsn = maxLsn(commitLsn, this.#commitLsn ?? commitLsn);
+  /** Paths of a timeline's acceptors, nearest first. Fails with `branch_missing`. */
+  findAcceptors(timeline: string): Promise<readonly string[]> {
+    const ask = { kind: 'findAcceptors', timeline } as const;
+    return this.#context.ask(this.#control, ask, controlLimits);
   }
 
-  #watch(from: Lsn): void {
-    void this.#moreThan(from).then(
-      (commitLsn) => {
-        this.#raise(commitLsn);
-        if (commitLsn > from) this.#tell();
-        if (this.#listeners.size === 0) this.#onEnd();
-        else this.#watch(this.#commitLsn!);
-      },
-      (error: unknown) => {
-        const known = error instanceof Failure;
-        this.#failure = known ? error : new Failure('internal_error', { reason: String(error) });
-        this.#onEnd();
-        this.#tell();
-      },
+  /** Asks all, since one may be behind. Fails as one of them does when none of a timeline answers. */
+  async open(wal: BranchWal): Promise<OpenedWal> {
+    const [oldest, own] = await Promise.all(
+      [wal.ranges.at(0)!, wal.ranges.at(-1)!].map((range) => this.#describeAll(range)),
     );
+    const first = oldest!.reduce((a, b) => (b.firstLsn < a.firstLsn ? b : a));
+    const commitLsn = own!.map((described) => described.commitLsn).reduce(maxLsn);
+    return { source: walSource(wal, first), commitLsn };
   }
 
-  /** How far it is committed, once that is beyond `from` or after a while. */
-  async #moreThan(from: Lsn): Promise<Lsn> {
-    const wait = { kind: 'awaitCommit', at: lsn(from + 1), reader: 'wal-sender' } as const;
+  /** The bytes of a stretch, all of it committed. Fails as the last acceptor asked did. */
+  read(source: WalSource, span: WalSpan): Promise<readonly Uint8Array[]> {
+    const pieces = walPieces(source, span).map(async (piece) => {
+      const { acceptors } = piece;
+      if (acceptors === null) return fillerBytes(source, piece);
+      return this.#firstOf(acceptors, (acceptor) => this.#copy(acceptor, piece));
+    });
+    return Promise.all(pieces);
+  }
+
+  /** How far an acceptor's log is committed, once that is `at` or more; null when nothing comes for long. */
+  async awaitCommit(acceptor: string, at: Lsn): Promise<Lsn | null> {
+    const wait = { kind: 'awaitCommit', at, reader: this.#reader } as const;
     try {
-      const { commitLsn } = await this.#context.ask(this.#acceptor, wait, { timeout_ms: wait_ms });
-      return commitLsn;
+      const { commitLsn } = await this.#context.ask(this.#acceptor(acceptor), wait, waitLimits);
+      return commitLsn >= at ? commitLsn : null;
     } catch (error) {
-      if (error instanceof Failure && error.code === 'ask_timed_out') return from;
+      if (error instanceof Failure && error.code === 'ask_timed_out') return null;
       throw error;
     }
   }
 
-  #tell(): void {
-    for (const onMore of this.#listeners) onMore();
+  /** The first that is known to be committed beyond `at`, or null when none is that answers. */
+  async firstBeyond(acceptors: readonly string[], at: Lsn): Promise<Standing | null> {
+    const asked = acceptors.map(async (acceptor) => {
+      const { commitLsn } = await this.#describe(acceptor);
+      ensure(commitLsn > at, 'wal_not_yet_written', { acceptor, end: formatLsn(at) });
+      return { acceptor, commitLsn };
+    });
+    try {
+      return await Promise.any(asked);
+    } catch (error) {
+      const failures = (error as AggregateError).errors as readonly unknown[];
+      if (!failures.every((one) => one instanceof Failure)) throw error;
+      return null;
+    }
   }
-}
 
-function acceptorAt(context: SenderContext, path: string): ActorRef<AcceptorMessage> {
-  return context.ref(path);
+  /** Of those that answer, one at least. */
+  async #describeAll({ acceptors }: WalRange): Promise<readonly AcceptorDescription[]> {
+    const settled = await Promise.allSettled(acceptors.map((path) => this.#describe(path)));
+    const described = settled.filter((one) => one.status === 'fulfilled').map(({ value }) => value);
+    const failed = settled.find((one) => one.status === 'rejected');
+    if (described.length === 0) throw failed!.reason as Error;
+    return described;
+  }
+
+  /** Fails with `acceptor_missing` when it has no log. */
+  async #describe(acceptor: string): Promise<AcceptorDescription> {
+    const ask = { kind: 'describeAcceptor' } as const;
+    const described = await this.#context.ask(this.#acceptor(acceptor), ask, describeLimits);
+    ensure(described.created, 'acceptor_missing', { acceptor });
+    return described;
+  }
+
+  async #copy(acceptor: string, { from, to }: WalPiece): Promise<Uint8Array> {
+    const copy = { kind: 'copyWal', from, size: to - from } as const;
+    const { bytes } = await this.#context.ask(this.#acceptor(acceptor), copy, copyLimits);
+    ensure(bytes.length === to - from, 'acceptor_wal_damaged', { acceptor, at: formatLsn(from) });
+    return bytes;
+  }
+
+  /** Asks one after the other until one has it. Fails as the last one did. */
+  async #firstOf<T>(
+    acceptors: readonly string[],
+    ask: (acceptor: string) => Promise<T>,
+  ): Promise<T> {
+    assert(acceptors.length > 0, 'there is somebody to ask');
+    let last: Failure | null = null;
+    for (const acceptor of this.#inOrder(acceptors)) {
+      try {
+        const result = await ask(acceptor);
+        this.#failed_ms.delete(acceptor);
+        return result;
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        last = error;
+        if (lacking.has(error.code)) this.#failed_ms.delete(acceptor);
+        else this.#failed_ms.set(acceptor, this.#context.clock.monotonic_ms());
+      }
+    }
+    throw last!;
+  }
+
+  #inOrder(acceptors: readonly string[]): readonly string[] {
+    const now_ms = this.#context.clock.monotonic_ms();
+    const isOut = (path: string): boolean =>
+      now_ms - (this.#failed_ms.get(path) ?? Number.NEGATIVE_INFINITY) < disfavour_ms;
+    return [...acceptors].sort((a, b) => Number(isOut(a)) - Number(isOut(b)));
+  }
+
+  #acceptor(path: string): ActorRef<AcceptorMessage> {
+    return this.#context.ref(path);
+  }
 }

@@ -13,6 +13,8 @@ export interface WalSenderOptions {
   readonly timeout_ms: number;
   /** Path of control. */
   readonly control: string;
+  /** This host's name. */
+  readonly host: string;
 }
 
 /** Where it listens: `127.0.0.1:7433`. */

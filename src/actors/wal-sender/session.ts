@@ -1,6 +1,6 @@
 /**
- * Session: one client from its startup to its end, command by command. All it knows of the branch it
- * follows was found out at its startup: what changes later ends it, and the client comes again.
+ * Session: one client from its startup to its end, command by command. The branch it follows is the one
+ * that had the name at its startup; who the acceptors are is asked anew for each command.
  */
 import { Failure, ensure } from '../../base/failure.ts';
 import { formatLsn } from '../../base/lsn.ts';
@@ -18,10 +18,11 @@ import {
   type ResultColumn,
 } from '../../io/postgres-replies.ts';
 import { walTimelineId } from '../../postgres/wal-page.ts';
-import { type ActorRef, type Context } from '../../runtime/actor.ts';
-import { type BranchWal, type ControlMessage } from '../control/protocol.ts';
+import { type Context } from '../../runtime/actor.ts';
+import { type BranchWal } from '../control/protocol.ts';
 import { dismiss, enterPhase, followerCount, type Client } from './client.ts';
-import { openWal, type CommittedTips } from './committed-wal.ts';
+import { type CommittedTips } from './committed-tips.ts';
+import { type CommittedWal, type OpenedWal } from './committed-wal.ts';
 import { type WalSenderMessage, type WalSenderOptions } from './protocol.ts';
 import { refusalOf } from './refusal.ts';
 import { parseReplicationCommand, type ReplicationCommand } from './replication-command.ts';
@@ -34,8 +35,8 @@ import { ensureKept } from './wal-source.ts';
 export interface SessionHost {
   readonly context: Context<WalSenderMessage>;
   readonly options: WalSenderOptions;
-  readonly control: ActorRef<ControlMessage>;
   readonly clients: ReadonlySet<Client>;
+  readonly wal: CommittedWal;
   readonly tips: CommittedTips;
 }
 
@@ -45,7 +46,6 @@ interface Session {
   readonly wal: BranchWal;
 }
 
-const limits = { timeout_ms: 60_000 };
 const sqlstates = {
   tooManyConnections: '53300',
   protocolViolation: '08P01',
@@ -70,7 +70,7 @@ export async function serveClient(host: SessionHost, client: Client): Promise<vo
 
 /** Lets a client in, or returns null when it only came to cancel something. */
 async function openSession(host: SessionHost, client: Client): Promise<Session | null> {
-  const { context, options, control, clients } = host;
+  const { context, options, clients } = host;
   const { connection } = client;
   const parameters = await connection.startUp();
   if (parameters === null) return null;
@@ -80,7 +80,7 @@ async function openSession(host: SessionHost, client: Client): Promise<Session |
     reason: `there are ${options.clientsMax} followers already`,
   });
   enterPhase(client, 'idle', context.clock.monotonic_ms());
-  const wal = await context.ask(control, { kind: 'findWal', branch }, limits);
+  const wal = await host.wal.find(branch);
   const reports = startupReports({ ...wal, applicationName });
   await connection.write(
     authenticationOk(),
@@ -147,8 +147,13 @@ function perform(session: Session, command: ReplicationCommand): Promise<void> {
   }
 }
 
-async function onIdentifySystem({ host, client, wal }: Session): Promise<void> {
-  const { commitLsn } = await openWal(host.context, wal);
+async function openWal({ host, wal }: Session): Promise<OpenedWal> {
+  return host.wal.open(await host.wal.findAgain(wal));
+}
+
+async function onIdentifySystem(session: Session): Promise<void> {
+  const { client, wal } = session;
+  const { commitLsn } = await openWal(session);
   const row = [wal.systemId, String(walTimelineId), formatLsn(commitLsn), null];
   await client.connection.write(
     resultRow([...texts('systemid'), timeline, ...texts('xlogpos', 'dbname')], row),
@@ -177,10 +182,10 @@ async function onCreateSlot({ client }: Session, slot: string): Promise<void> {
 }
 
 /** A slot of any name stands at the oldest WAL there is, so who has nothing yet can get all of it. */
-async function onReadSlot({ host, client, wal }: Session): Promise<void> {
-  const { source } = await openWal(host.context, wal);
+async function onReadSlot(session: Session): Promise<void> {
+  const { source } = await openWal(session);
   const columns = [...texts('slot_type', 'restart_lsn'), { ...timeline, name: 'restart_tli' }];
-  await client.connection.write(
+  await session.client.connection.write(
     resultRow(columns, ['physical', formatLsn(source.startLsn), String(walTimelineId)]),
     commandComplete('READ_REPLICATION_SLOT'),
   );
@@ -189,10 +194,10 @@ async function onReadSlot({ host, client, wal }: Session): Promise<void> {
 type StartReplication = Extract<ReplicationCommand, { readonly kind: 'startReplication' }>;
 
 async function onStartReplication(session: Session, command: StartReplication): Promise<void> {
-  const { host, client, wal } = session;
-  const { context, tips } = host;
+  const { host, client } = session;
+  const { context, wal, tips } = host;
   const { from, timelineId } = command;
-  const opened = await openWal(context, wal);
+  const opened = await openWal(session);
   const { commitLsn } = opened;
   ensure((timelineId ?? walTimelineId) === walTimelineId, 'replication_refused', {
     sqlstate: sqlstates.internalError,
@@ -204,7 +209,7 @@ async function onStartReplication(session: Session, command: StartReplication): 
   });
   ensureKept(opened.source, from);
   await client.connection.write(copyBothResponse());
-  await streamWal({ context, client, opened, tips, from });
+  await streamWal({ context, client, opened, wal, tips, from });
   enterPhase(client, 'idle', context.clock.monotonic_ms());
   // Two, as Postgres has them: of the copy and of the command.
   const completed = ['START_STREAMING', 'START_REPLICATION'].map(commandComplete);

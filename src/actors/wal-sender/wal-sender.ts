@@ -5,7 +5,7 @@
  * Owns:    the listening socket, and a session for each client.
  * Serves:  clients of Postgres's protocol; whoever wants to know where it listens.
  * Promise: what a client is sent is committed, contiguous, and byte for byte what the acceptors have,
- *          an ancestor's WAL below the branch point included.
+ *          an ancestor's WAL below the branch point included. Any acceptor that has it serves.
  * Crash:   connections are cut; clients come again and say where they are.
  * Never:   keeps anything for a client that is not there.
  */
@@ -20,7 +20,8 @@ import {
 import { keepalive } from '../../io/replication-messages.ts';
 import { defineActor, type Context } from '../../runtime/actor.ts';
 import { onSilence, type Client } from './client.ts';
-import { CommittedTips } from './committed-wal.ts';
+import { CommittedTips } from './committed-tips.ts';
+import { CommittedWal } from './committed-wal.ts';
 import {
   type DescribeWalSender,
   type SessionBroke,
@@ -63,12 +64,13 @@ const goodbye = errorResponse({
 });
 
 async function start(context: SenderContext, options: WalSenderOptions): Promise<State> {
+  const wal = new CommittedWal(context, options);
   const followers: Followers = {
     context,
     options,
-    control: context.ref(options.control),
     clients: new Set(),
-    tips: new CommittedTips(context),
+    wal,
+    tips: new CommittedTips(wal, context.clock),
     isLooking: false,
   };
   const server = await startPostgresServer({

@@ -33,7 +33,7 @@ export interface WalSource extends BranchWal {
   readonly firstLsn: Lsn;
 }
 
-/** What the first range's acceptor says of its log. */
+/** What an acceptor of the first range says of its log. */
 export interface FirstLog {
   /** First LSN the timeline wrote itself. */
   readonly startLsn: Lsn;
@@ -47,9 +47,9 @@ export interface WalSpan {
   readonly to: Lsn;
 }
 
-/** Bytes to be copied from an acceptor or, where that is null, filler. */
+/** Bytes to be copied from one of these acceptors or, where that is null, filler. */
 export interface WalPiece extends WalSpan {
-  readonly acceptor: string | null;
+  readonly acceptors: readonly string[] | null;
 }
 
 /** `MAX_SEND_SIZE` of Postgres's WAL sender: most WAL in one message. */
@@ -73,9 +73,9 @@ export function walPieces(source: WalSource, { from, to }: WalSpan): readonly Wa
   assert(from < to, 'there are bytes');
   const { firstLsn, ranges } = source;
   ensureKept(source, from);
-  const filler = { acceptor: null, from, to: minLsn(to, firstLsn) };
+  const filler = { acceptors: null, from, to: minLsn(to, firstLsn) };
   const stored = ranges.map((range) => ({
-    acceptor: range.acceptor,
+    acceptors: range.acceptors,
     from: maxLsn(maxLsn(from, firstLsn), range.from),
     to: minLsn(to, range.to ?? to),
   }));

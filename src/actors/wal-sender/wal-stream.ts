@@ -9,15 +9,17 @@ import { type Lsn } from '../../base/lsn.ts';
 import { keepalive, walHeader, wantsKeepalive } from '../../io/replication-messages.ts';
 import { type Context } from '../../runtime/actor.ts';
 import { dismiss, enterPhase, heardFrom, type Client } from './client.ts';
-import { readWal, type CommittedTips, type FollowedTip, type OpenedWal } from './committed-wal.ts';
+import { type CommittedTips, type FollowedTip } from './committed-tips.ts';
+import { type CommittedWal, type OpenedWal } from './committed-wal.ts';
 import { type WalSenderMessage } from './protocol.ts';
 import { refusalOf } from './refusal.ts';
-import { messageEnd, type WalSource } from './wal-source.ts';
+import { messageEnd, type WalSource, type WalSpan } from './wal-source.ts';
 
 export interface StreamParts {
   readonly context: Context<WalSenderMessage>;
   readonly client: Client;
   readonly opened: OpenedWal;
+  readonly wal: CommittedWal;
   readonly tips: CommittedTips;
   readonly from: Lsn;
 }
@@ -25,7 +27,8 @@ export interface StreamParts {
 interface Stream {
   readonly context: Context<WalSenderMessage>;
   readonly client: Client;
-  readonly source: WalSource;
+  readonly wal: CommittedWal;
+  source: WalSource;
   readonly tip: FollowedTip;
   /** Rung when there may be more to send, or nothing more to be sent. */
   readonly bell: Bell;
@@ -37,12 +40,12 @@ interface Stream {
  * its connection ends: it will come again.
  */
 export async function streamWal(parts: StreamParts): Promise<void> {
-  const { context, client, opened, tips, from } = parts;
+  const { context, client, opened, wal, tips, from } = parts;
   const bell = new Bell();
   const tip = tips.follow(opened, () => {
     bell.ring();
   });
-  const stream = { context, client, source: opened.source, tip, bell, over: false };
+  const stream = { context, client, wal, source: opened.source, tip, bell, over: false };
   client.sentLsn = from;
   enterPhase(client, 'streaming', context.clock.monotonic_ms());
   try {
@@ -53,7 +56,7 @@ export async function streamWal(parts: StreamParts): Promise<void> {
 }
 
 async function send(stream: Stream): Promise<void> {
-  const { context, client, source, tip, bell } = stream;
+  const { context, client, tip, bell } = stream;
   const { connection } = client;
   try {
     while (!stream.over) {
@@ -64,13 +67,25 @@ async function send(stream: Stream): Promise<void> {
         continue;
       }
       const to = messageEnd(from, endLsn);
-      const bytes = await readWal(context, source, { from, to });
+      const bytes = await read(stream, { from, to });
       const now = { endLsn, now_ms: context.clock.now_ms() };
       client.sentLsn = to;
       await connection.write(walHeader(from, to - from, now), ...bytes);
     }
   } catch (failure) {
     await giveUp(stream, failure);
+  }
+}
+
+/** When nobody has it who kept it before, of those who keep it now. */
+async function read(stream: Stream, span: WalSpan): Promise<readonly Uint8Array[]> {
+  const { wal, source } = stream;
+  try {
+    return await wal.read(source, span);
+  } catch (failure) {
+    if (!(failure instanceof Failure)) throw failure;
+    stream.source = await wal.findAgain(source);
+    return wal.read(stream.source, span);
   }
 }
 

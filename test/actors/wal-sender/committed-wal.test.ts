@@ -1,114 +1,138 @@
-/** How far a branch is committed: watched once for all who follow it, and not without them. */
-import { deepEqual, equal, throws } from 'node:assert/strict';
+/** Which acceptor is asked for a branch's WAL, and which next. */
+import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
-import { CommittedTips, type OpenedWal } from '../../../src/actors/wal-sender/committed-wal.ts';
-import { type WalSenderMessage } from '../../../src/actors/wal-sender/protocol.ts';
-import { walSource } from '../../../src/actors/wal-sender/wal-source.ts';
+import { type CommittedWal } from '../../../src/actors/wal-sender/committed-wal.ts';
 import { Failure } from '../../../src/base/failure.ts';
 import { lsn } from '../../../src/base/lsn.ts';
-import { type Context } from '../../../src/runtime/actor.ts';
+import { FakeAcceptors } from './fake-acceptors.ts';
 
-test('tips: one read waits, however many follow', async () => {
-  const acceptor = new ReadAcceptor();
-  const tips = new CommittedTips(acceptor.context);
-  const heard: string[] = [];
-  tips.follow(opened(100), () => heard.push('a'));
-  const second = tips.follow(opened(100), () => heard.push('b'));
+const span = { from: lsn(100), to: lsn(110) };
 
-  await acceptor.answer(120);
+test('bytes: they come from the nearest acceptor', async () => {
+  const acceptors = new FakeAcceptors('a', 'b', 'c');
 
-  deepEqual(heard, ['a', 'b']);
-  equal(second.commitLsn(), 120);
-  deepEqual(acceptor.froms, [100, 120]);
+  equal(await source(acceptors), 'a');
+
+  deepEqual(acceptors.asks, ['copyWal a']);
 });
 
-test('tips: a read that waited in vain is asked again, and nobody hears of it', async () => {
-  const acceptor = new ReadAcceptor();
-  const heard: string[] = [];
-  new CommittedTips(acceptor.context).follow(opened(100), () => heard.push('a'));
+for (const code of [
+  'actor_missing',
+  'peer_unreachable',
+  'ask_timed_out',
+  'actor_halted',
+  'acceptor_missing',
+  'acceptor_wal_damaged',
+  'wal_removed',
+  'wal_not_yet_written',
+] as const)
+  test(`bytes: when the nearest fails as ${code} the next is asked`, async () => {
+    const acceptors = new FakeAcceptors('a', 'b', 'c');
+    acceptors.refusals.set('a', new Failure(code, {}));
 
-  await acceptor.answer(100);
+    equal(await source(acceptors), 'b');
 
-  deepEqual(heard, []);
-  deepEqual(acceptor.froms, [100, 100]);
+    deepEqual(acceptors.asks, ['copyWal a', 'copyWal b']);
+  });
+
+test('bytes: one that has fewer than it says is as one that has none', async () => {
+  const acceptors = new FakeAcceptors('short', 'b');
+
+  equal(await source(acceptors), 'b');
 });
 
-test('tips: when the last has left nothing more is asked', async () => {
-  const acceptor = new ReadAcceptor();
-  const tips = new CommittedTips(acceptor.context);
-  const first = tips.follow(opened(100), () => undefined);
-  const second = tips.follow(opened(100), () => undefined);
-  first.leave();
-  await acceptor.answer(110);
-  second.leave();
-  await acceptor.answer(120);
+test('bytes: when all fail, the last one says why', async () => {
+  const acceptors = new FakeAcceptors('a', 'b');
+  acceptors.refusals.set('a', new Failure('wal_removed', {}));
+  acceptors.refusals.set('b', new Failure('peer_unreachable', {}));
 
-  tips.follow(opened(130), () => undefined);
-
-  deepEqual(acceptor.froms, [100, 110, 130]);
+  await rejects(source(acceptors), { code: 'peer_unreachable' });
 });
 
-test('tips: an acceptor that knows of less than before changes nothing', async () => {
-  const acceptor = new ReadAcceptor();
-  const tips = new CommittedTips(acceptor.context);
-  const tip = tips.follow(opened(100), () => undefined);
+test('bytes: one that failed is asked last for half a minute', async () => {
+  const acceptors = new FakeAcceptors('a', 'b');
+  const { wal } = acceptors;
+  acceptors.refusals.set('a', new Failure('ask_timed_out', {}));
+  await source(acceptors, wal);
+  acceptors.refusals.clear();
 
-  tips.follow(opened(90), () => undefined);
-  await acceptor.answer(95);
+  acceptors.now_ms = 29_999;
+  const before = await source(acceptors, wal);
+  acceptors.now_ms = 30_000;
+  const after = await source(acceptors, wal);
 
-  equal(tip.commitLsn(), 100);
+  deepEqual([before, after], ['b', 'a']);
 });
 
-test('tips: a read that fails is told to all, and the next to follow begins anew', async () => {
-  const acceptor = new ReadAcceptor();
-  const tips = new CommittedTips(acceptor.context);
-  const heard: string[] = [];
-  const tip = tips.follow(opened(100), () => heard.push('a'));
+test('bytes: one that failed is asked first again once it has answered', async () => {
+  const acceptors = new FakeAcceptors('a', 'b');
+  const { wal } = acceptors;
+  acceptors.refusals.set('a', new Failure('ask_timed_out', {}));
+  await source(acceptors, wal);
+  acceptors.refusals.clear();
+  acceptors.refusals.set('b', new Failure('wal_not_yet_written', {}));
+  await source(acceptors, wal);
+  acceptors.refusals.clear();
 
-  await acceptor.refuse(new Failure('actor_missing', {}));
-  const again = tips.follow(opened(110), () => undefined);
-
-  deepEqual(heard, ['a']);
-  throws(() => tip.commitLsn(), { code: 'actor_missing' });
-  equal(again.commitLsn(), 110);
-  deepEqual(acceptor.froms, [100, 110]);
+  equal(await source(acceptors, wal), 'a');
 });
 
-/** Answers `awaitCommit` when it is told to. */
-class ReadAcceptor {
-  /** Where reads began. */
-  readonly froms: number[] = [];
-  #asked = Promise.withResolvers<unknown>();
+test('bytes: that one lacks a stretch is held against it for no other', async () => {
+  const acceptors = new FakeAcceptors('a', 'b');
+  const { wal } = acceptors;
+  acceptors.refusals.set('a', new Failure('wal_not_yet_written', {}));
+  await source(acceptors, wal);
+  acceptors.refusals.clear();
 
-  /** All that the tips use of an actor's context. */
-  get context(): Context<WalSenderMessage> {
-    const ask = (_to: unknown, { at }: { readonly at: number }): Promise<unknown> => {
-      this.froms.push(at - 1);
-      this.#asked = Promise.withResolvers();
-      return this.#asked.promise;
-    };
-    return { ask, ref: (path: string) => ({ path }) } as unknown as Context<WalSenderMessage>;
-  }
+  equal(await source(acceptors, wal), 'a');
+});
 
-  async answer(commitLsn: number): Promise<void> {
-    this.#asked.resolve({ commitLsn });
-    await heard();
-  }
+test('open: it is committed as far as any acceptor knows, and begins where any one begins', async () => {
+  const acceptors = new FakeAcceptors('a', 'b', 'c');
+  const segment = 2 ** 20;
+  acceptors.commits.set('a', 4 * segment).set('b', 5 * segment);
+  acceptors.commits.set('c', new Failure('peer_unreachable', {}));
+  acceptors.firsts.set('a', 3 * segment).set('b', 2 * segment);
 
-  async refuse(failure: Failure): Promise<void> {
-    this.#asked.reject(failure);
-    await heard();
-  }
-}
+  const { commitLsn, source: found } = await acceptors.wal.open(acceptors.opened(0).source);
 
-/** Promises that were settled have been heard of. */
-function heard(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
+  deepEqual([commitLsn, found.startLsn], [5 * segment, 2 * segment]);
+});
 
-function opened(commitLsn: number): OpenedWal {
-  const ranges = [{ acceptor: 'acceptor/t', from: lsn(0), to: null }];
-  const wal = { systemId: '1', major: 18, segmentSize: 2 ** 20, ranges };
-  const source = walSource(wal, { startLsn: lsn(0), firstLsn: lsn(0) });
-  return { source, commitLsn: lsn(commitLsn) };
+test('open: when no acceptor answers it fails as they do', async () => {
+  const acceptors = new FakeAcceptors('a', 'b');
+  for (const path of acceptors.acceptors)
+    acceptors.commits.set(path, new Failure('peer_unreachable', {}));
+
+  await rejects(acceptors.wal.open(acceptors.opened(0).source), { code: 'peer_unreachable' });
+});
+
+test('open: an acceptor that has lost its log counts as none', async () => {
+  const acceptors = new FakeAcceptors('a', 'b');
+  acceptors.lost.add('a');
+  acceptors.commits.set('b', 500);
+  acceptors.firsts.set('b', 100);
+
+  const { commitLsn, source: found } = await acceptors.wal.open(acceptors.opened(0).source);
+
+  deepEqual([commitLsn, found.firstLsn], [500, 100]);
+});
+
+test('findAgain: the ranges stay, with the acceptors that control knows now', async () => {
+  const acceptors = new FakeAcceptors('a', 'b');
+  const before = acceptors.opened(0).source;
+  acceptors.acceptors = ['b', 'c'];
+
+  const after = await acceptors.wal.findAgain(before);
+
+  deepEqual(after, { ...before, ranges: [{ ...before.ranges[0]!, acceptors: ['b', 'c'] }] });
+});
+
+/** Whose bytes were read. */
+async function source(
+  acceptors: FakeAcceptors,
+  wal: CommittedWal = acceptors.wal,
+): Promise<string> {
+  const [bytes] = await wal.read(acceptors.opened(0).source, span);
+  return String.fromCharCode(bytes![0]!);
 }

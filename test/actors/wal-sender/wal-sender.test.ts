@@ -7,11 +7,7 @@ import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import { test } from 'node:test';
 import { serialize } from 'pg-protocol';
-import {
-  type WalSenderMessage,
-  type WalSenderOptions,
-} from '../../../src/actors/wal-sender/protocol.ts';
-import { lsn, lsnZero, type Lsn } from '../../../src/base/lsn.ts';
+import { lsn } from '../../../src/base/lsn.ts';
 import { Failure } from '../../../src/base/failure.ts';
 import { type PostgresClient } from '../../../src/io/postgres-client.ts';
 import { parseSystemId } from '../../../src/postgres/system-id.ts';
@@ -21,21 +17,20 @@ import {
   walPageSize,
   walPageStart,
 } from '../../../src/postgres/wal-page.ts';
-import { fixtureSegmentSize, walFixture } from '../../postgres/wal-fixture.ts';
-import { limits, recordEnds, TestAcceptor, withQuorum, type QuorumHost } from '../quorum-host.ts';
-import { type DoubleBranches } from '../control-double.ts';
+import { fixtureSegmentSize } from '../../postgres/wal-fixture.ts';
 import { connectFollower, Follower } from './follower.ts';
+import {
+  addressOf,
+  branch,
+  early,
+  late,
+  later,
+  middle,
+  start,
+  systemId,
+  withSender,
+} from './sending.ts';
 
-const fixture = walFixture(18);
-const { start } = fixture;
-const ends = recordEnds(fixture);
-const early = ends[9]!;
-const middle = ends[400]!;
-const later = ends[600]!;
-const late = ends.at(-1)!;
-const systemId = new DataView(fixture.bytes.buffer, fixture.bytes.byteOffset)
-  .getBigUint64(24, true)
-  .toString();
 const copyDone = Buffer.from('c\0\0\0\x04');
 
 test('wal-sender: a follower gets committed WAL byte for byte, and more as it is committed', async () => {
@@ -466,87 +461,3 @@ test('wal-sender: a bug met while serving one client is a crash, not a silence',
     );
   });
 });
-
-interface Sending {
-  readonly host: QuorumHost;
-  /** Has all of the fixture from `mainStart` on, nothing of it committed. */
-  readonly main: TestAcceptor;
-  readonly address: string;
-}
-
-interface SendingOptions extends Pick<WalSenderOptions, 'clientsMax' | 'timeout_ms'> {
-  readonly mainStart: Lsn;
-  readonly devStart: Lsn;
-  readonly deeperStart: Lsn;
-}
-
-const usual: SendingOptions = {
-  clientsMax: 8,
-  timeout_ms: 60_000,
-  mainStart: start,
-  devStart: middle,
-  deeperStart: later,
-};
-
-async function withSender(
-  body: (sending: Sending) => Promise<void>,
-  given: Partial<SendingOptions> = {},
-): Promise<void> {
-  const options = { ...usual, ...given };
-  const { mainStart, clientsMax, timeout_ms } = options;
-  await withQuorum(async (host) => {
-    const { runtime } = host;
-    const main = await acceptor(host, 'main', mainStart);
-    await main.append(mainStart, late);
-    const control = { behavior: 'control', name: 'host', options: branchesOf(options) };
-    await runtime.spawn({ ...control, thread: null });
-    const listen = { address: '127.0.0.1', port: 0, control: 'control/host' };
-    const sender = { behavior: 'wal-sender', name: 'host' };
-    await runtime.spawn({
-      ...sender,
-      options: { ...listen, clientsMax, timeout_ms },
-      thread: null,
-    });
-    await body({ host, main, address: await addressOf(host) });
-  });
-}
-
-/** Where the wal-sender listens, once it does. */
-async function addressOf({ runtime }: QuorumHost): Promise<string> {
-  const sender = runtime.ref<WalSenderMessage>('wal-sender/host');
-  return (await runtime.ask(sender, { kind: 'describeWalSender' }, limits)).address;
-}
-
-/** The acceptor of a branch that begins at `from` and is committed up to `end`. */
-async function branch(host: QuorumHost, name: string, from: Lsn, end: Lsn): Promise<TestAcceptor> {
-  const made = await acceptor(host, name, from);
-  await made.append(from, end);
-  await made.commit(end);
-  return made;
-}
-
-async function acceptor(host: QuorumHost, name: string, from: Lsn): Promise<TestAcceptor> {
-  const made = await new TestAcceptor(host, name).start();
-  await made.create(from);
-  await made.elect(1);
-  return made;
-}
-
-/** Branches by name: `dev` was cut from `main` and `deeper` from `dev`; `broken` cannot be. */
-function branchesOf({ devStart, deeperStart }: SendingOptions): DoubleBranches {
-  const [main, dev, deeper] = [
-    { acceptor: 'acceptor/main', from: lsnZero, to: null },
-    { acceptor: 'acceptor/dev', from: devStart, to: null },
-    { acceptor: 'acceptor/deeper', from: deeperStart, to: null },
-  ];
-  const identity = { systemId, major: 18, segmentSize: fixtureSegmentSize };
-  return {
-    broken: { ...identity, ranges: [] },
-    main: { ...identity, ranges: [main] },
-    dev: { ...identity, ranges: [{ ...main, to: devStart }, dev] },
-    deeper: {
-      ...identity,
-      ranges: [{ ...main, to: devStart }, { ...dev, to: deeperStart }, deeper],
-    },
-  };
-}

@@ -105,9 +105,9 @@ const wal = {
   major: 18,
   segmentSize,
   ranges: [
-    { acceptor: 'main', from: lsn(0), to: lsn(branchPoint) },
-    { acceptor: 'dev', from: lsn(branchPoint), to: lsn(secondPoint) },
-    { acceptor: 'deeper', from: lsn(secondPoint), to: null },
+    { timeline: '1', acceptors: ['main'], from: lsn(0), to: lsn(branchPoint) },
+    { timeline: '2', acceptors: ['dev'], from: lsn(branchPoint), to: lsn(secondPoint) },
+    { timeline: '3', acceptors: ['deeper'], from: lsn(secondPoint), to: null },
   ],
 };
 
@@ -117,6 +117,6 @@ function source(): WalSource {
 
 function pieces(from: number, to: number): (readonly [string | null, Lsn, Lsn])[] {
   return walPieces(source(), { from: lsn(from), to: lsn(to) }).map((piece) => {
-    return [piece.acceptor, piece.from, piece.to];
+    return [piece.acceptors?.[0] ?? null, piece.from, piece.to];
   });
 }
