@@ -103,6 +103,18 @@ const settings = {
     powerOfTwo: true,
     doc: 'Size of the WAL segments of a new project.',
   },
+  wal_keep_bytes: {
+    default: 64 * mebibyte,
+    min: mebibyte,
+    max: 2 ** 40,
+    doc: 'So much committed WAL of a branch stays with each acceptor; what is older is in the object store.',
+  },
+  wal_idle_ms: {
+    default: 5_000,
+    min: 100,
+    max: 3_600_000,
+    doc: 'A branch without a commit for so long is idle: its last, partial segment is archived.',
+  },
   postgres_address: {
     default: '127.0.0.1',
     pattern: /^(127\.\d+\.\d+\.\d+|localhost|::1)$/,

@@ -46,6 +46,7 @@ export interface Host {
 const limits = { timeout_ms: 600_000 };
 const threads = [{ name: 'wal' }, { name: 'storage' }];
 const projectPoll_ms = 100;
+const archiverLook_ms = 1_000;
 /** Each waits for a quorum as long as an election may take. */
 const mainTries = 6;
 
@@ -219,6 +220,11 @@ function controlOptions(directory: string, config: Config): ControlOptions {
       upperMax_bytes: config.overlay_max_bytes,
       trimSample_ms: config.trim_sample_ms,
       pageCache,
+    },
+    archiver: {
+      keep_bytes: config.wal_keep_bytes,
+      look_ms: archiverLook_ms,
+      idle_ms: config.wal_idle_ms,
     },
     timeline: {
       openLayerMax_bytes: config.open_layer_max_bytes,

@@ -2,9 +2,11 @@
  * Registry: every behaviour a thread can start, by name. Each thread loads this module for itself.
  */
 import { type Behaviors, type AnyBehavior } from '../runtime/actor.ts';
+import { DirectoryStore } from '../io/directory-store.ts';
 import { RealDisk } from '../io/disk.ts';
 import { acceptorOn } from './acceptor/acceptor.ts';
 import { api } from './api/api.ts';
+import { archiverOn } from './archiver/archiver.ts';
 import { compute } from './compute/compute.ts';
 import { control } from './control/control.ts';
 import { filesystem } from './filesystem/filesystem.ts';
@@ -17,6 +19,7 @@ import { walSender } from './wal-sender/wal-sender.ts';
 const all = [
   acceptorOn(new RealDisk()),
   api,
+  archiverOn((folder) => new DirectoryStore(folder)),
   compute,
   control,
   filesystem,

@@ -165,7 +165,9 @@ export const failureCodes = {
   acceptor_exists: 'invalid', //          created before, with another start
   acceptor_control_damaged: 'corrupt',
   acceptor_wal_damaged: 'corrupt', //     stored WAL ends before what was committed
-  wal_removed: 'invalid', //              no longer kept here: the bucket has it
+  wal_removed: 'invalid', //              no longer kept here, nor to be had from the object store
+  archive_differs: 'corrupt', //          the object store has other WAL than what was committed
+  archive_unavailable: 'unavailable', //  WAL is in the object store, and cannot be had from there now
   wal_not_yet_written: 'invalid',
   wal_position_invalid: 'invalid', //     no record can end there
   election_lost: 'unavailable', //        somebody has a higher term: elect again

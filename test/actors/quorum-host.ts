@@ -101,6 +101,7 @@ export class TestAcceptor {
       acceptor: this.name,
       timeline: 't',
       newborn: true,
+      archiver: null,
       directory: this.directory,
       ...more,
     };
@@ -212,10 +213,9 @@ export class TestAcceptor {
     return this.#ask(message) as Promise<{ readonly commitLsn: Lsn }>;
   }
 
-  /** Says that nothing is written. */
-  rest(): void {
-    const { runtime } = this.#host;
-    runtime.tell(runtime.ref<AcceptorMessage>(this.path), { kind: 'wentIdle' });
+  /** Says that nothing was committed beyond `commitLsn` for a while. */
+  rest(commitLsn: Lsn): Promise<{ readonly resting: boolean }> {
+    return this.#ask({ kind: 'rest', commitLsn }) as Promise<{ readonly resting: boolean }>;
   }
 
   describe(): Promise<AcceptorDescription> {
@@ -226,8 +226,8 @@ export class TestAcceptor {
     return this.#ask({ kind: 'copyWal', from, size }) as Promise<{ readonly bytes: Uint8Array }>;
   }
 
-  remove(below: Lsn): Promise<{ readonly firstLsn: Lsn }> {
-    return this.#ask({ kind: 'removeWal', below }) as Promise<{ readonly firstLsn: Lsn }>;
+  remove(below: Lsn): Promise<{ readonly keptLsn: Lsn }> {
+    return this.#ask({ kind: 'removeWal', below }) as Promise<{ readonly keptLsn: Lsn }>;
   }
 
   /** The fixture's bytes of [begin, end). */

@@ -211,7 +211,7 @@ class Watch {
       case 'copyWal':
       case 'removeWal':
       case 'describeAcceptor':
-      case 'wentIdle':
+      case 'rest':
       case 'syncDue':
       case 'positionDue':
     }

@@ -250,7 +250,7 @@ export class World {
   }
 
   #acceptorOptions(id: string): AcceptorOptions {
-    return { acceptor: id, timeline: 't', newborn: true, directory };
+    return { acceptor: id, timeline: 't', newborn: true, archiver: null, directory };
   }
 
   #behaviors(plant: Plant | null): Behaviors {

@@ -35,6 +35,15 @@ import { cutHistory, termZero } from '../../consensus/term.ts';
 import { type Disk } from '../../io/disk.ts';
 import { isRecordPosition } from '../../postgres/wal-page.ts';
 import { defineActor, type Behavior, type Context, type ResultOf } from '../../runtime/actor.ts';
+import {
+  answerArchived,
+  copyArchived,
+  firstReadable,
+  isArchived,
+  readArchivedRecords,
+  type ArchivedReads,
+} from './archived-reads.ts';
+import { ArchiverAlarm } from './archiver-alarm.ts';
 import { createStore, deleteStore, openStore, persist, type Store } from './store.ts';
 import {
   type AcceptorDescription,
@@ -52,6 +61,7 @@ import {
   type LeaveTimeline,
   type ReadWal,
   type RemoveWal,
+  type Rest,
   type SetConfiguration,
   type Vote,
 } from './protocol.ts';
@@ -68,6 +78,7 @@ interface AcceptorShell {
   unanswered: AppendWal[];
   readonly readers: WaitingReaders;
   positionIsDue: boolean;
+  readonly alarm: ArchiverAlarm;
   /** Nothing is appended: whatever opens a file closes it again. */
   resting: boolean;
 }
@@ -99,6 +110,7 @@ function start(context: AcceptorContext, disk: Disk, options: AcceptorOptions): 
     unanswered: [],
     readers: new WaitingReaders(),
     positionIsDue: false,
+    alarm: new ArchiverAlarm(options.archiver),
     resting: true,
   };
   context.onEnd(() => {
@@ -160,8 +172,8 @@ function handle(context: AcceptorContext, shell: Shell, message: AcceptorMessage
     case 'describeAcceptor':
       context.answer(message, describe(shell));
       return;
-    case 'wentIdle':
-      onWentIdle(shell);
+    case 'rest':
+      onRest(context, shell, message);
       return;
     case 'syncDue':
       sync(context, shell);
@@ -230,14 +242,14 @@ function onVote(context: AcceptorContext, shell: Shell, asked: Vote): void {
   sync(context, shell);
   const before = store.core;
   perform(store, stepVote(before, asked));
-  context.answer(asked, voteResult(before, store.core, store.log.firstLsn));
+  context.answer(asked, voteResult(before, store.core, firstReadable(store)));
 }
 
 function onSetConfiguration(context: AcceptorContext, shell: Shell, asked: SetConfiguration): void {
   const store = storeOf(shell);
   sync(context, shell);
   perform(store, stepConfigure(store.core, asked));
-  context.answer(asked, configureResult(store.core, store.log.firstLsn));
+  context.answer(asked, configureResult(store.core, firstReadable(store)));
 }
 
 /** Whoever waits for WAL here gets none: it reads from another member. */
@@ -264,6 +276,7 @@ function onAppendWal(context: AcceptorContext, shell: Shell, asked: AppendWal): 
   const store = storeOf(shell);
   const { commitLsn } = store.core;
   shell.resting = false;
+  shell.alarm.ring(context);
   const last = perform(store, stepAppend(store.core, asked));
   if (last === 'answerWhenSynced') {
     shell.unanswered.push(asked);
@@ -367,6 +380,10 @@ function isFenced({ core }: Store, { term }: ReadWal): boolean {
 }
 
 function serve(context: AcceptorContext, store: Store, asked: ReadWal): void {
+  if (isArchived(store, asked.from) && !isFenced(store, asked)) {
+    answerArchived(context, asked, readArchivedRecords(archived(context, store), asked));
+    return;
+  }
   answerStored(context, asked, () => {
     const bytes = readRecords(store, asked);
     return { begin: asked.from, bytes, commitLsn: store.core.commitLsn };
@@ -396,27 +413,47 @@ function readRecords(store: Store, asked: ReadWal): Uint8Array {
 }
 
 function onCopyWal(context: AcceptorContext, shell: Shell, asked: CopyWal): void {
-  const { log, core } = storeOf(shell);
+  const store = storeOf(shell);
+  const { log, core } = store;
   const end = lsn(asked.from + asked.size);
   ensure(end <= core.commitLsn, 'wal_not_yet_written', {
     end: formatLsn(end),
     commit: formatLsn(core.commitLsn),
   });
-  context.answer(asked, { bytes: log.copy(asked.from, asked.size) });
+  if (!isArchived(store, asked.from)) {
+    context.answer(asked, { bytes: log.copy(asked.from, asked.size) });
+    return;
+  }
+  answerArchived(context, asked, copyArchived(archived(context, store), asked));
+}
+
+function archived(context: AcceptorContext, store: Store): ArchivedReads {
+  return { context, store, archiver: context.ref(store.options.archiver!) };
 }
 
 function onRemoveWal(context: AcceptorContext, shell: Shell, asked: RemoveWal): void {
   const store = storeOf(shell);
-  const { configuration, truncateLsn } = store.core;
+  const { configuration, commitLsn, truncateLsn } = store.core;
+  ensure(asked.below <= commitLsn, 'wal_not_yet_written', {
+    below: formatLsn(asked.below),
+    commit: formatLsn(commitLsn),
+  });
   persist(store); // a start scans from the anchor on disk, which must not lie below
-  if (configuration.newMembers === null) store.log.removeBelow(minLsn(asked.below, truncateLsn));
-  context.answer(asked, { firstLsn: store.log.firstLsn });
+  // Without an archiver, members that lag get from each other what they lack, or not at all.
+  const below = shell.options.archiver === null ? minLsn(asked.below, truncateLsn) : asked.below;
+  if (configuration.newMembers === null) store.log.removeBelow(below);
+  context.answer(asked, { keptLsn: store.log.firstLsn });
 }
 
-function onWentIdle(shell: Shell): void {
-  if (shell.resting || shell.unanswered.length > 0) return;
-  notePosition(shell);
-  shell.resting = true;
+function onRest(context: AcceptorContext, shell: Shell, asked: Rest): void {
+  const { core } = storeOf(shell);
+  const quiet = shell.unanswered.length === 0 && core.commitLsn === asked.commitLsn;
+  if (quiet && !shell.resting) {
+    notePosition(shell);
+    shell.resting = true;
+    shell.alarm.rest();
+  }
+  context.answer(asked, { resting: shell.resting });
 }
 
 function closeFiles({ store }: Shell): void {
@@ -483,7 +520,8 @@ function describe(shell: Shell): AcceptorDescription {
     term: core.term,
     history: core.history,
     startLsn: identity.startLsn,
-    firstLsn: log.firstLsn,
+    firstLsn: firstReadable(store),
+    keptLsn: log.firstLsn,
     flushLsn: core.flushLsn,
     lastRecordStart: core.lastRecordStart,
     commitLsn: core.commitLsn,
@@ -502,6 +540,7 @@ const nothing: AcceptorDescription = {
   history: [],
   startLsn: lsnZero,
   firstLsn: lsnZero,
+  keptLsn: lsnZero,
   flushLsn: lsnZero,
   lastRecordStart: lsnZero,
   commitLsn: lsnZero,

@@ -21,7 +21,7 @@ import {
 } from '../../consensus/messages.ts';
 import { type Configuration } from '../../consensus/membership.ts';
 import { type Term, type TermHistory } from '../../consensus/term.ts';
-import { type Ask, type Tell } from '../../runtime/actor.ts';
+import { type Ask } from '../../runtime/actor.ts';
 
 export interface AcceptorOptions {
   /** The id of the member that lives on this host. What another one left here is refused. */
@@ -32,6 +32,8 @@ export interface AcceptorOptions {
    * and has no log has lost it, and with it what it promised: it says `acceptor_missing` for ever.
    */
   readonly newborn: boolean;
+  /** Path of the archiver, by which WAL that was removed here is read; null when nothing is archived. */
+  readonly archiver: string | null;
   /** `<data>/timelines/<timeline>`: made when the timeline is created. */
   readonly directory: string;
 }
@@ -100,7 +102,8 @@ export interface LeaveTimeline extends Ask<'leaveTimeline', null>, Leave {
  * Whole records from `from` (a record's end) on, checked: at most about `bytesMax`, at least one
  * record. When there is none yet, `reader` null is answered with no bytes at once; with a name the ask
  * waits, as long as the asker does. The next ask of the same reader takes its place, and it is
- * answered with no bytes. Fails with `wal_removed`, and as `corrupt` when stored bytes are damaged.
+ * answered with no bytes. Fails with `wal_removed`, as `corrupt` when stored bytes are damaged and, below
+ * what is kept here, with `archive_unavailable`.
  */
 export interface ReadWal extends Ask<'readWal', ReadWalResult> {
   readonly from: Lsn;
@@ -127,7 +130,8 @@ export interface AwaitCommit extends Ask<'awaitCommit', { readonly commitLsn: Ls
 
 /**
  * Stored bytes as they are, from any position up to commitLsn: for heads of branches and for
- * copies of segments. Records are not checked. Fails with `wal_removed`, `wal_not_yet_written`.
+ * copies of segments. Records are not checked. Fails with `wal_removed`, `wal_not_yet_written` and, below
+ * what is kept here, with `archive_unavailable`.
  */
 export interface CopyWal extends Ask<'copyWal', { readonly bytes: Uint8Array }> {
   readonly from: Lsn;
@@ -135,10 +139,12 @@ export interface CopyWal extends Ask<'copyWal', { readonly bytes: Uint8Array }> 
 }
 
 /**
- * Whole segments below `below` may go; what the quorum may still need stays: everything, while a
- * change of members is under way.
+ * Whole segments below `below` may go: they are in the object store, and whoever reads them here gets them
+ * from there. While a change of members is under way all stays, so that a joiner finds them on a disk; and
+ * without an archiver what another member may still need. Beyond what is committed here it is refused with
+ * `wal_not_yet_written`.
  */
-export interface RemoveWal extends Ask<'removeWal', { readonly firstLsn: Lsn }> {
+export interface RemoveWal extends Ask<'removeWal', { readonly keptLsn: Lsn }> {
   readonly below: Lsn;
 }
 
@@ -153,8 +159,10 @@ export interface AcceptorDescription {
   readonly term: Term;
   readonly history: TermHistory;
   readonly startLsn: Lsn;
-  /** Start of the oldest segment kept or, in the first, of the page the timeline begins in. */
+  /** No WAL can be read here below: the start of the page the timeline begins in, if it is archived. */
   readonly firstLsn: Lsn;
+  /** Start of the oldest segment on this disk or, in the first, of the page the timeline begins in. */
+  readonly keptLsn: Lsn;
   readonly flushLsn: Lsn;
   readonly lastRecordStart: Lsn;
   readonly commitLsn: Lsn;
@@ -164,9 +172,12 @@ export interface AcceptorDescription {
   readonly segmentSize: number;
 }
 
-/** Nothing was committed for a while: until something is appended, files need not stay open. */
-interface WentIdle extends Tell<'wentIdle'> {
-  readonly kind: 'wentIdle';
+/**
+ * Nothing was committed beyond `commitLsn` for a while: until something is appended no file need stay open.
+ * Answered with false when more has come. When the rest ends, the archiver is asked to `wake`.
+ */
+export interface Rest extends Ask<'rest', { readonly resting: boolean }> {
+  readonly commitLsn: Lsn;
 }
 
 /** Everything appended meanwhile is to be synced and answered. */
@@ -193,6 +204,6 @@ export type AcceptorMessage =
   | CopyWal
   | RemoveWal
   | DescribeAcceptor
-  | WentIdle
+  | Rest
   | SyncDue
   | PositionDue;

@@ -160,10 +160,28 @@ export class WalLog {
     for (let wanted = bytesMax; ; wanted *= 2) {
       const size = Math.min(wanted, limit - from);
       const bytes = this.#segments.read(from, size);
-      const end = this.#checkedEnd(from, bytes);
+      const end = this.checkedEnd(from, bytes);
       if (end > from) return bytes.subarray(0, end - from);
       ensure(size < limit - from, 'acceptor_wal_damaged', { at: formatLsn(from) });
     }
+  }
+
+  /** Where the last whole record in `bytes`, WAL of this log from a record's end on, ends. */
+  checkedEnd(from: Lsn, bytes: Uint8Array): Lsn {
+    const start = this.#lastRead?.end === from ? this.#lastRead.start : lsnZero;
+    const reader = this.#readerAt({ end: from, start });
+    try {
+      reader.push(bytes);
+      while (reader.next(this.#record)); // only the checks and the end matter
+    } catch (cause) {
+      if (!(cause instanceof Failure)) throw cause;
+      throw new Failure('acceptor_wal_damaged', { ...cause.values, why: cause.code }, cause);
+    }
+    const whole = reader.recordEnd > from || reader.atEnd === 'needsBytes';
+    ensure(whole, 'acceptor_wal_damaged', { lsn: from, why: reader.atEnd });
+    if (reader.recordEnd > from)
+      this.#lastRead = { end: reader.recordEnd, start: reader.lastRecordStart };
+    return reader.recordEnd;
   }
 
   /** Stored bytes, unchecked. */
@@ -219,23 +237,5 @@ export class WalLog {
       throw failure;
     }
     return this.#reader.atEnd === 'needsBytes';
-  }
-
-  /** Where the last whole record in `bytes` ends. */
-  #checkedEnd(from: Lsn, bytes: Uint8Array): Lsn {
-    const start = this.#lastRead?.end === from ? this.#lastRead.start : lsnZero;
-    const reader = this.#readerAt({ end: from, start });
-    try {
-      reader.push(bytes);
-      while (reader.next(this.#record)); // only the checks and the end matter
-    } catch (cause) {
-      if (!(cause instanceof Failure)) throw cause;
-      throw new Failure('acceptor_wal_damaged', { ...cause.values, why: cause.code }, cause);
-    }
-    const whole = reader.recordEnd > from || reader.atEnd === 'needsBytes';
-    ensure(whole, 'acceptor_wal_damaged', { lsn: from, why: reader.atEnd });
-    if (reader.recordEnd > from)
-      this.#lastRead = { end: reader.recordEnd, start: reader.lastRecordStart };
-    return reader.recordEnd;
   }
 }

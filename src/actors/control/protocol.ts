@@ -4,6 +4,7 @@
 import { type Lsn } from '../../base/lsn.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
 import { type ComputeSettings, type VerifyReport } from '../compute/protocol.ts';
+import { type ArchiverSettings } from '../archiver/protocol.ts';
 import { type TimelineSettings } from '../timeline/protocol.ts';
 import { type Branch } from './project.ts';
 
@@ -201,6 +202,7 @@ export interface ControlOptions {
   readonly address: string;
   readonly compute: ComputeSettings;
   readonly timeline: TimelineSettings;
+  readonly archiver: ArchiverSettings;
 }
 
 /** Starts every endpoint that ran on this host when it went down. Answers when each runs or has failed. */

@@ -17,6 +17,7 @@ import {
   type AcceptorMessage,
   type AcceptorOptions,
 } from '../acceptor/protocol.ts';
+import { type ArchiverMessage, type ArchiverOptions } from '../archiver/protocol.ts';
 import { type ProposerMessage } from '../proposer/protocol.ts';
 import { type WalReceiverOptions } from '../wal-receiver/protocol.ts';
 import {
@@ -29,6 +30,7 @@ import {
 import { fetchBirth, fetchFiles, publishBirth, publishFiles, type Birth } from './birth.ts';
 import { type StoredWal } from './branch-point.ts';
 import { committedPosition } from './committed-position.ts';
+import { anyAcceptorPath } from './computes.ts';
 import { firstOf } from './first-of.ts';
 import { type ImportedDirectory } from './imported-directory.ts';
 import { InterimProposer } from './interim-proposer.ts';
@@ -58,7 +60,7 @@ const quickly = { timeout_ms: 2_000 };
 const soon = { timeout_ms: 1_000 };
 /** What an acceptor keeps in its folder. */
 const acceptorFiles = ['acceptor.control', 'acceptor.position', 'wal'] as const;
-const roles = ['wal-receiver', 'timeline', 'acceptor'] as const;
+const roles = ['archiver', 'wal-receiver', 'timeline', 'acceptor'] as const;
 
 /**
  * Numbers given out, by every control of this process: the page cache outlives a control that
@@ -74,6 +76,8 @@ export class Timelines {
   readonly #store: ObjectStore;
   /** Acceptors that run here, by timeline: the ids of their members. */
   readonly #acceptors = new Map<string, string>();
+  /** Archivers that run here, by timeline: the copies that they know of. */
+  readonly #archivers = new Map<string, readonly string[]>();
   /** Timelines whose pages are kept here. */
   readonly #copies = new Set<string>();
 
@@ -90,6 +94,7 @@ export class Timelines {
     await publishBirth(this.#store, branch.timeline, birth);
     await this.#startAcceptor(cluster, branch, birth);
     await this.#startCopy(cluster, branch, { path, startLsn, lastRecordStart });
+    await this.#keepArchiver(cluster, branch);
     await publishFiles(this.#store, branch.timeline, this.#folder(branch));
   }
 
@@ -112,6 +117,7 @@ export class Timelines {
     const birth = await fetchBirth(this.#store, branch.timeline);
     await this.#startAcceptor(cluster, branch, birth);
     await this.#ensureCopy(cluster, branch);
+    await this.#keepArchiver(cluster, branch);
   }
 
   /** Starts what this host keeps of a branch; its ancestor's actors run already. */
@@ -122,11 +128,13 @@ export class Timelines {
       this.#bearDamage(branch, error);
     }
     await this.#ensureCopy(cluster, branch);
+    await this.#keepArchiver(cluster, branch);
   }
 
   /** Stops a timeline's actors here and deletes what they kept. */
   async remove(timeline: string): Promise<void> {
     this.#acceptors.delete(timeline);
+    this.#archivers.delete(timeline);
     this.#copies.delete(timeline);
     for (const role of roles) await this.#context.stop(this.#context.ref(`${role}/${timeline}`));
     rmSync(this.#folderOf(timeline), { recursive: true, force: true });
@@ -284,7 +292,8 @@ export class Timelines {
     const { timeline } = branch;
     await this.#stopAcceptor(timeline);
     const directory = this.#memberFolder(branch, id);
-    const options: AcceptorOptions = { acceptor: id, timeline, newborn, directory };
+    const archiver = `archiver/${timeline}`;
+    const options: AcceptorOptions = { acceptor: id, timeline, newborn, archiver, directory };
     await this.#spawn('acceptor', timeline, options, 'wal');
     this.#acceptors.set(timeline, id);
     return this.#context.ref(`acceptor/${timeline}`);
@@ -292,7 +301,34 @@ export class Timelines {
 
   async #stopAcceptor(timeline: string): Promise<void> {
     this.#acceptors.delete(timeline);
-    await this.#context.stop(this.#context.ref(`acceptor/${timeline}`));
+    this.#archivers.delete(timeline);
+    for (const role of ['archiver', 'acceptor'])
+      await this.#context.stop(this.#context.ref(`${role}/${timeline}`));
+  }
+
+  /** Beside every acceptor there is one, which knows of all copies. */
+  async #keepArchiver(cluster: Cluster, branch: Branch): Promise<void> {
+    const { timeline } = branch;
+    const { host, hosts, objectStore, archiver: settings } = this.#options;
+    const member = this.#acceptors.get(timeline);
+    if (member === undefined) return;
+    const copies = this.#copyPaths(branch);
+    const known = this.#archivers.get(timeline);
+    if (known?.join() === copies.join()) return;
+    this.#archivers.set(timeline, copies);
+    if (known !== undefined) {
+      const archiver = this.#context.ref<ArchiverMessage>(`archiver/${timeline}`);
+      this.#context.tell(archiver, { kind: 'copiesChanged', copies });
+      return;
+    }
+    const { major, segment_bytes: segmentSize } = cluster;
+    const acceptor = pathOn(hostOfMember(member), host, `acceptor/${timeline}`);
+    const acceptorPath = anyAcceptorPath(timeline, hosts);
+    const options: ArchiverOptions = {
+      ...{ timeline, major, segmentSize, member, acceptor, acceptorPath, copies, objectStore },
+      ...settings,
+    };
+    await this.#context.spawn({ behavior: 'archiver', name: timeline, options, thread: null });
   }
 
   /** One acceptor whose files are damaged is as one that is away: the others have what was committed. */
@@ -355,9 +391,12 @@ export class Timelines {
     branch: Branch,
     ask: (timeline: ActorRef<TimelineMessage>) => Promise<T>,
   ): Promise<T> {
-    const { host: self } = this.#options;
-    const paths = branch.copies.map((host) => pathOn(host, self, `timeline/${branch.timeline}`));
-    return firstOf(localFirst(paths), (path) => ask(this.#context.ref(path)));
+    const paths = localFirst(this.#copyPaths(branch));
+    return firstOf(paths, (path) => ask(this.#context.ref(path)));
+  }
+
+  #copyPaths({ timeline, copies }: Branch): readonly string[] {
+    return copies.map((host) => pathOn(host, this.#options.host, `timeline/${timeline}`));
   }
 
   /**

@@ -3,6 +3,7 @@
  *
  * The core decides whether an answer still counts; here a lost acceptor waits until it is contacted anew.
  */
+import { type FailureCode } from '../../base/failure-codes.ts';
 import { Failure, failureFromData } from '../../base/failure.ts';
 import { lsn } from '../../base/lsn.ts';
 import { hasQuorum, type AcceptorId } from '../../consensus/membership.ts';
@@ -32,6 +33,8 @@ import { fence, perform, refuseElect, sendAppend } from './reign.ts';
 import { type ProposerContext, type ProposerShell } from './shell.ts';
 
 type Shell = ProposerShell;
+
+const archiveFailures: readonly FailureCode[] = ['archive_unavailable', 'wal_removed'];
 
 export function onGreetAnswered(
   context: ProposerContext,
@@ -93,13 +96,22 @@ export function onRelayFailed(context: ProposerContext, shell: Shell, message: R
   failRelay(context, shell, message.relay, failureFromData(message.failure));
 }
 
-/** It is the one asked that failed; the other one gets its WAL elsewhere, or later. */
+/**
+ * It is the one asked that failed; the other one gets its WAL elsewhere, or later. But for what comes out of
+ * the object store the one that lacks it must wait: the one asked does its part, and commits count on it.
+ */
 function failRelay(context: ProposerContext, shell: Shell, relay: Relay, failure: Failure): void {
   const { core } = shell;
   if (core === null || core.phase === 'fenced') return;
   const present = isPresent(core, relay.from, relay.fromContact);
   if (present && failure.kind === 'fenced') {
     fence(context, shell, failure);
+    return;
+  }
+  if (archiveFailures.includes(failure.code)) {
+    if (!isPresent(core, relay.to, relay.contact)) return;
+    lose(context, shell, relay.to, failure);
+    perform(context, shell, stepLost(core, relay.to, relay.contact));
     return;
   }
   if (present) lose(context, shell, relay.from, failure);

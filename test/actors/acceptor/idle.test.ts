@@ -18,8 +18,8 @@ test('idle acceptor: no file is open once it is told, nor after it was read', as
     const acceptor = await written(host);
     ok(filesOpenBelow(acceptor.directory).length > 0);
 
-    acceptor.rest();
-    await acceptor.describe();
+    deepEqual(await acceptor.rest(middle), { resting: true });
+
     deepEqual(filesOpenBelow(acceptor.directory), []);
     await acceptor.read(start);
     await acceptor.copy(start, 100);
@@ -44,8 +44,7 @@ test('idle acceptor: none is open after its birth and after a start', async () =
 test('idle acceptor: it goes on where it stopped', async () => {
   await withQuorum(async (host) => {
     const acceptor = await written(host);
-    acceptor.rest();
-    await acceptor.describe();
+    await acceptor.rest(middle);
 
     await acceptor.append(middle, late);
     await acceptor.commit(late);
@@ -61,11 +60,20 @@ test('idle acceptor: what it noted last of its position is not lost to the rest'
   await withQuorum(async (host) => {
     const acceptor = await written(host);
 
-    acceptor.rest();
-    await acceptor.describe();
+    await acceptor.rest(middle);
     host.runtime.faults.killActor(acceptor.path);
 
     equal((await acceptor.describe()).commitLsn, middle);
+  });
+});
+
+test('idle acceptor: it does not rest on what is known no more to be the last commit', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await written(host);
+
+    deepEqual(await acceptor.rest(ends[399]!), { resting: false });
+
+    ok(filesOpenBelow(acceptor.directory).length > 0);
   });
 });
 
@@ -75,9 +83,10 @@ test('idle acceptor: an append that waits for its sync gets it', async () => {
     const before = disk.syncs;
 
     const appended = acceptor.append(middle, ends[401]!);
-    acceptor.rest();
+    const rested = acceptor.rest(middle);
 
     equal((await appended).flushLsn, ends[401]);
+    deepEqual(await rested, { resting: false });
     equal(disk.syncs - before, 1);
   });
 });

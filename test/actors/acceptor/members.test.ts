@@ -114,9 +114,9 @@ test('removeWal: while the members change, everything is kept', async () => {
     const acceptor = await filled(host);
     await acceptor.configure({ generation: 2, members: ['t'], newMembers: ['t', 'u.2'] });
 
-    const { firstLsn: kept } = await acceptor.remove(late);
+    const { keptLsn: kept } = await acceptor.remove(late);
     await acceptor.configure({ generation: 3, members: ['t', 'u.2'], newMembers: null });
-    const { firstLsn: removed } = await acceptor.remove(late);
+    const { keptLsn: removed } = await acceptor.remove(late);
 
     deepEqual([kept, removed], [start, second]);
   });

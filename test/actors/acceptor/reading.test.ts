@@ -161,9 +161,9 @@ test('removeWal: removes whole segments every member has, and reading below them
     await acceptor.commit(late, late);
     const second = lsn(start + fixtureSegmentSize);
 
-    const { firstLsn } = await acceptor.remove(late);
+    const { keptLsn } = await acceptor.remove(late);
 
-    equal(firstLsn, second);
+    equal(keptLsn, second);
     deepEqual(readdirSync(join(acceptor.directory, 'wal')), ['00000001000000000000000A']);
     await rejects(acceptor.read(start), { code: 'wal_removed' });
   });
@@ -174,9 +174,20 @@ test('removeWal: keeps what another member may still need', async () => {
     const acceptor = await filled(host, late);
     await acceptor.commit(late, early);
 
-    const { firstLsn } = await acceptor.remove(late);
+    const { keptLsn } = await acceptor.remove(late);
 
-    equal(firstLsn, start);
+    equal(keptLsn, start);
+  });
+});
+
+test('removeWal: a floor beyond what is committed is refused, and nothing is removed', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host, late);
+    await acceptor.commit(middle, middle);
+
+    await rejects(acceptor.remove(late), { code: 'wal_not_yet_written' });
+
+    equal((await acceptor.describe()).keptLsn, start);
   });
 });
 

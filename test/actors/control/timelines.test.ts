@@ -20,6 +20,7 @@ test('timelines: a control that was restarted gives out no number a second time'
   } as unknown as Context<ControlMessage>;
   const options = {
     host: 'host',
+    hosts: ['host'],
     directory: '/nowhere',
     timeline: {},
   } as unknown as ControlOptions;
