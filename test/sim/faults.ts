@@ -1,141 +1,246 @@
 /**
- * Faults: what a seed does to a world: power losses, crashes, pauses, full disks, lost messages.
+ * Faults: what a seed does to a world: to processes, machines, clocks, disks, the network, the object
+ * store and the members.
  */
-import { plants, type PlantName } from './plants.ts';
-import { World } from './world.ts';
+import { hasMajority, hostOf } from '../../src/consensus/membership.ts';
+import { memberOn } from '../../src/actors/control/placement.ts';
+import { folderOf } from './host-acceptors.ts';
+import { type Host } from './host.ts';
+import { type World } from './world.ts';
 
-export interface RunOptions {
-  readonly seed: number;
-  /** 1 or 3. */
-  readonly acceptors: number;
-  readonly plant: PlantName | null;
-}
+/** What was done, in a word; null when it was not possible. */
+type Fault = (world: World) => string | null;
 
-type Fault = (world: World) => void;
-
-const faults: readonly Fault[] = [
+/** Of any world. */
+const always: readonly Fault[] = [
   losePower,
   losePowerLater,
   losePowerLater,
   losePowerEverywhere,
   crashProcess,
+  crashThread,
   crashActor,
+  crashActor,
+  pauseHost,
   pauseThread,
   fillDisk,
-  loseMessages,
-  (world) => {
-    void world.removeWal();
-  },
+  failSync,
+  jumpClock,
+  removeWal,
 ];
 
-const faultyTime_ms = 3_000;
+/** Of one with several hosts. */
+const between: readonly Fault[] = [cut, cut, isolate, breakConnection, breakConnection, weather];
 
-/** What happened in a run. */
-export interface Summary {
-  readonly terms: number;
-  readonly acknowledgements: number;
-  readonly committedBytes: number;
-  readonly virtual_ms: number;
-  readonly steps: number;
+/** Of one whose members change. */
+const ofMembers: readonly Fault[] = [
+  replaceMember,
+  replaceMember,
+  replaceMember,
+  killControl,
+  failStore,
+  loseDisk,
+  rot,
+];
+
+export function faultsOf(world: World, changes: boolean): readonly Fault[] {
+  const alone = world.hosts.length === 1;
+  return [...always, ...(alone ? [] : between), ...(changes ? ofMembers : [])];
 }
 
-/** A whole run. Throws the first claim that did not hold, and says how to see it again. */
-export async function run(options: RunOptions): Promise<{ world: World; summary: Summary }> {
-  const { seed, acceptors, plant } = options;
-  const world = new World({ seed, acceptors, plant: plant === null ? null : plants[plant] });
-  try {
-    return { world, summary: await play(world) };
-  } catch (error) {
-    const planted = plant === null ? '' : ` --plant ${plant}`;
-    const command = `node --import tsx test/sim/run.ts --seed ${seed} --acceptors ${acceptors}`;
-    const text = error instanceof Error ? error.message : String(error);
-    throw new Error(`${text}\nseed=${seed}, again with: ${command}${planted}`, { cause: error });
-  }
+/** Does one of them. */
+export function disturb(world: World, faults: readonly Fault[]): void {
+  const done = world.random.pick(faults)(world);
+  if (done !== null) world.count(done);
 }
 
-async function play(world: World): Promise<Summary> {
-  const { simulation, ledger } = world;
-  await world.start();
-  let over = false;
-  const writing = world.writers.map((writer) => writer.runUntil(() => over));
-  try {
-    await torment(world);
-  } finally {
-    over = true;
-  }
-  await simulation.run(Promise.all(writing));
-  world.check();
-  await world.heal();
-  world.checkQuorum();
-  await world.stop();
-  return {
-    terms: ledger.terms,
-    acknowledgements: ledger.acknowledgements,
-    committedBytes: ledger.committed.end - ledger.start,
-    virtual_ms: Math.round(simulation.now_ms),
-    steps: simulation.trace.length,
-  };
+function upHost({ random, hosts }: World): Host | null {
+  const host = random.pick(hosts);
+  return host.isDown ? null : host;
 }
 
-async function torment(world: World): Promise<void> {
-  const { random, simulation } = world;
-  const end_ms = simulation.now_ms + faultyTime_ms;
-  const pause_ms = random.pick([20, 100, 400]);
-  while (simulation.now_ms < end_ms) {
-    await simulation.runFor(1 + random.below(2 * pause_ms));
-    world.check();
-    if (random.oneIn(8)) world.checkQuorum();
-    else random.pick(faults)(world);
-  }
-}
-
-function losePower(world: World): void {
-  const machine = world.random.pick(world.machines);
-  if (!world.down.has(machine.thread)) void world.losePower(machine, world.random.below(300));
+function losePower(world: World): string | null {
+  const host = upHost(world);
+  if (host === null) return null;
+  void world.losePower(host, world.random.below(300));
+  return 'power lost';
 }
 
 /** Between any two operations on the disk, those of the next start included. */
-function losePowerLater(world: World): void {
-  world.random.pick(world.machines).disk.losePowerAfter(1 + world.random.below(40));
+function losePowerLater({ random, hosts }: World): string {
+  random.pick(hosts).disk.losePowerAfter(1 + random.below(40));
+  return 'power lost within disk operations';
 }
 
-function losePowerEverywhere(world: World): void {
-  for (const machine of world.machines)
-    if (!world.down.has(machine.thread)) void world.losePower(machine, world.random.below(300));
+function losePowerEverywhere(world: World): string {
+  for (const host of world.hosts)
+    if (!host.isDown) void world.losePower(host, world.random.below(300));
+  return 'power lost everywhere';
 }
 
-function crashProcess(world: World): void {
-  const thread = world.random.pick(world.threads);
-  if (!world.down.has(thread)) void world.crashThread(thread, world.random.below(300));
+function crashProcess(world: World): string | null {
+  const host = upHost(world);
+  if (host === null) return null;
+  void world.crash(host, world.random.pick([0, world.random.below(300), 2_000]));
+  return 'process killed';
 }
 
-function crashActor(world: World): void {
-  const { random, machines, simulation } = world;
-  const { id } = random.pick(machines);
-  const paths = [
-    `acceptor-${id}/t`,
-    'proposer/p',
-    'proposer/q',
-    `timeline/${id}`,
-    `wal-receiver/${id}`,
-  ];
-  simulation.crashActor(random.pick(paths));
+function crashThread(world: World): string | null {
+  const host = upHost(world);
+  if (host === null) return null;
+  void world.simulation.crashThread(world.random.pick(host.threads), world.random.below(50));
+  return 'thread killed';
 }
 
-function pauseThread(world: World): void {
-  const thread = world.random.pick(world.threads);
-  if (!world.down.has(thread)) world.simulation.pauseThread(thread, world.random.below(1_000));
+function crashActor(world: World): string | null {
+  const { random, hosts, simulation } = world;
+  const { name } = random.pick(hosts);
+  const own = ['acceptor-', 'timeline/', 'wal-receiver/', 'control/'].map((role) =>
+    role.endsWith('-') ? `${role}${name}/t` : `${role}${name}`,
+  );
+  const path = random.pick([...own, 'proposer/p', 'proposer/q', `proposer/change-${name}`]);
+  return simulation.crashActor(path) ? 'actor crashed' : null;
 }
 
-function fillDisk(world: World): void {
+function killControl(world: World): string | null {
+  const { name } = world.random.pick(world.hosts);
+  return world.simulation.crashActor(`control/${name}`) ? 'driver of changes crashed' : null;
+}
+
+function pauseHost(world: World): string | null {
+  const host = upHost(world);
+  if (host === null) return null;
+  const pause_ms = world.random.below(1_500);
+  for (const thread of host.threads)
+    if (world.simulation.isUp(thread)) world.simulation.pauseThread(thread, pause_ms);
+  return 'host paused';
+}
+
+function pauseThread(world: World): string | null {
   const { random, simulation } = world;
-  const { disk } = random.pick(world.machines);
+  const thread = random.pick(random.pick(world.hosts).threads);
+  if (!simulation.isUp(thread)) return null;
+  simulation.pauseThread(thread, random.below(1_000));
+  return 'thread paused';
+}
+
+function fillDisk(world: World): string {
+  const { random, simulation } = world;
+  const { disk } = random.pick(world.hosts);
   disk.room = random.below(100_000);
   simulation.after(random.below(500), () => {
     disk.room = Infinity;
   });
+  return 'disk full';
 }
 
-function loseMessages(world: World): void {
-  world.loss_oneIn = world.random.pick([null, 4, 20, 100]);
+function failSync({ random, hosts }: World): string {
+  random.pick(hosts).disk.failSyncAfter(1 + random.below(5));
+  return 'sync failed';
+}
+
+/** As when somebody sets it, an hour at most. */
+function jumpClock({ random, hosts, simulation }: World): string {
+  simulation.jumpClock(random.pick(hosts).name, random.below(7_200_000) - 3_600_000);
+  return 'clock set';
+}
+
+function removeWal(world: World): string {
+  void world.removeWal();
+  return 'segments removed';
+}
+
+/** One way or both. */
+function cut({ random, hosts, network }: World): string | null {
+  const [one, other] = [random.pick(hosts), random.pick(hosts)];
+  if (one === other) return null;
+  const for_ms = random.below(random.pick([100, 2_000]));
+  network.cut(one.name, other.name, for_ms);
+  if (random.oneIn(3)) return 'cut one way';
+  network.cut(other.name, one.name, for_ms);
+  return 'cut both ways';
+}
+
+/** From everybody, one way or both. */
+function isolate({ random, hosts, network }: World): string {
+  const { name } = random.pick(hosts);
+  const for_ms = random.below(2_000);
+  const ways = random.pick(['in', 'out', 'both']);
+  for (const { name: other } of hosts) {
+    if (ways !== 'out') network.cut(other, name, for_ms);
+    if (ways !== 'in') network.cut(name, other, for_ms);
+  }
+  return 'host isolated';
+}
+
+function breakConnection({ random, hosts, network }: World): string | null {
+  const [one, other] = [random.pick(hosts), random.pick(hosts)];
+  if (one === other) return null;
+  network.break(one.name, other.name);
+  return 'connection broken';
+}
+
+function weather({ random, network }: World): string {
+  network.weather = {
+    latency_ms: random.pick([1, 5, 30, 100]),
+    loss_oneIn: random.pick([null, 4, 20, 100]),
+    late_oneIn: random.pick([null, 4, 20]),
+    double_oneIn: random.pick([null, 4, 20]),
+  };
+  return 'weather changed';
+}
+
+/**
+ * Somebody else instead of a member, beside other drivers. On its own host only when it is lost: from
+ * the beginning of such a change its host does not run it any more, and the old members are one less.
+ */
+function replaceMember(world: World): string | null {
+  const { random, document, hosts } = world;
+  const id = random.pick(document.membership.configuration.members);
+  const { name } = random.pick(hosts);
+  if (name === hostOf(id) && !world.lostMembers().includes(id)) return null;
+  void world.replaceMember(id, name);
+  return 'change of members';
+}
+
+function failStore({ random, store, simulation }: World): string {
+  store.failure_oneIn = random.pick([2, 4]);
+  simulation.after(random.below(1_000), () => {
+    store.failure_oneIn = null;
+  });
+  return 'object store failing';
+}
+
+/** A member whose loss the quorum can bear; not while others come, whose change would never end. */
+function victim(world: World): Host | null {
+  const { configuration } = world.document.membership;
+  const { members, newMembers } = configuration;
+  const host = upHost(world);
+  if (host === null || newMembers !== null || world.changing > 0) return null;
+  const id = memberOn(configuration, host.name);
+  if (id === null) return null;
+  const lost = [...world.lostMembers(), id];
+  return hasMajority(members, (each) => !lost.includes(each)) ? host : null;
+}
+
+function loseDisk(world: World): string | null {
+  const host = victim(world);
+  if (host === null) return null;
+  void world.crash(host, world.random.below(300));
+  host.wipe(world.document.membership.configuration);
+  return 'disk lost';
+}
+
+/** In the log, where somebody may read or scan it. */
+function rot(world: World): string | null {
+  const host = victim(world);
+  if (host === null) return null;
+  const id = memberOn(world.document.membership.configuration, host.name)!;
+  const folder = `${folderOf(id, host.name)}/wal`;
+  const names = host.disk.list(folder);
+  if (names.length === 0 || host.disk.off) return null;
+  const path = `${folder}/${world.random.pick(names)}`;
+  host.isDamaged = true;
+  host.disk.rot(path, world.random.below(2 ** 20), 1 << world.random.below(8));
+  return 'bits rotten';
 }

@@ -6,6 +6,7 @@
  * bytes. So a history determines a log's content, and whoever has another content is wrong.
  */
 import { formatLsn, lsn, minLsn, type Lsn } from '../../src/base/lsn.ts';
+import { type Configuration } from '../../src/consensus/membership.ts';
 import { lastEntry, lastLogTerm, type TermHistory } from '../../src/consensus/term.ts';
 
 /** A claim that did not hold. */
@@ -59,6 +60,8 @@ export class Ledger {
   readonly #compared = new Map<number, Lsn>();
   /** The highest position committed by each term. */
   readonly #committedBy = new Map<number, Lsn>();
+  /** Who the members are, by generation. */
+  readonly #configurations = new Map<number, string>();
 
   constructor(start: Lsn, now_ms: () => number) {
     this.start = start;
@@ -72,12 +75,25 @@ export class Ledger {
     return this.#histories.size;
   }
 
+  get generations(): number {
+    return this.#configurations.size;
+  }
+
   claim(holds: boolean, claim: string, values: Readonly<Record<string, string | number>>): void {
     if (holds || this.violation !== null) return;
     const pairs = Object.entries(values).map(([key, value]) => `${key}=${value}`);
     this.violation = new Violation(
       `not true: ${claim}. ${pairs.join(' ')} at_ms=${this.#now_ms().toFixed(3)}`,
     );
+  }
+
+  /** Somebody follows this configuration. */
+  follows({ generation, members, newMembers }: Configuration): void {
+    const spelled = `${members.join()} -> ${newMembers?.join() ?? ''}`;
+    const known = this.#configurations.get(generation);
+    if (known === undefined) this.#configurations.set(generation, spelled);
+    const same = known === undefined || known === spelled;
+    this.claim(same, 'a generation stands for one configuration', { generation, spelled });
   }
 
   /** A proposer brings this history to acceptors: it has won its last term. */

@@ -20,7 +20,7 @@ export interface NetworkWorld {
   readonly random: SeededRandom;
   readonly manner: Manner;
   readonly now_ms: () => number;
-  readonly after: (delay_ms: number, action: () => void) => void;
+  readonly after: (delay_ms: number, action: () => void) => unknown;
   /** `host` takes its connections with `other` for lost. */
   readonly loseContact: (host: string, other: string) => void;
   /** Whether a host has no power: then nobody even refuses. */

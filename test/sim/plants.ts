@@ -2,7 +2,8 @@
  * Plants: protocol defects, put into the real acceptor or under it, that the simulation must find.
  */
 import { type AppendResult } from '../../src/consensus/messages.ts';
-import { bound, type AcceptorBehavior, type Plant } from './watched-acceptor.ts';
+import { bound } from './bound-context.ts';
+import { type AcceptorBehavior, type Plant } from './watched-acceptor.ts';
 
 export const plants = {
   /** Appends are answered although the log was not synced. */

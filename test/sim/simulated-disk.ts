@@ -67,6 +67,11 @@ export class SimulatedDisk implements Disk {
     return this.#off;
   }
 
+  /** Whoever uses it dies of it. */
+  get fails(): boolean {
+    return this.#off || this.#syncFailed;
+  }
+
   /** The power fails before the operation after `operations` more. Infinity: never. */
   losePowerAfter(operations: number): void {
     this.#operationsLeft = operations;

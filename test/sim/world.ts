@@ -1,27 +1,31 @@
 /**
- * World: the real acceptors, proposers and wal-receivers in the simulator: each acceptor on a machine
- * with a disk of its own, two writers that fight for the log, and a timeline behind every acceptor.
+ * World: the real acceptors, proposers, wal-receivers and changes of members in the simulator: hosts
+ * with a disk each and a network between them, two computes that fight for the log, and a timeline
+ * behind the log on three hosts.
  */
-import { Failure } from '../../src/base/failure.ts';
-import { lsn, lsnZero, maxLsn, type Lsn } from '../../src/base/lsn.ts';
+import { lsn } from '../../src/base/lsn.ts';
 import {
   type AcceptorDescription,
   type AcceptorMessage,
-  type AcceptorOptions,
 } from '../../src/actors/acceptor/protocol.ts';
-import { openStore, type Store } from '../../src/actors/acceptor/store.ts';
+import { type ControlMessage } from '../../src/actors/control/protocol.ts';
 import { proposer } from '../../src/actors/proposer/proposer.ts';
 import { walReceiver } from '../../src/actors/wal-receiver/wal-receiver.ts';
-import { hasQuorum, type Configuration } from '../../src/consensus/membership.ts';
+import { Failure } from '../../src/base/failure.ts';
+import { allMembers, hostOf, type AcceptorId } from '../../src/consensus/membership.ts';
 import { SeededRandom } from '../../src/io/random.ts';
-import { parseSystemId } from '../../src/postgres/system-id.ts';
-import { walPageSize } from '../../src/postgres/wal-page.ts';
-import { type WalIdentity } from '../../src/postgres/wal-writer.ts';
 import { type AnyBehavior, type Behaviors, type ChildSpec } from '../../src/runtime/actor.ts';
 import { Simulation } from '../../src/runtime/simulation.ts';
+import { Document } from './document.ts';
+import { Host } from './host.ts';
+import { type AcceptorHome } from './host-acceptors.ts';
+import { hostControl, type ControlWorld } from './host-control.ts';
 import { Ledger } from './ledger.ts';
+import { SimulatedNetwork, type Manner } from './network.ts';
 import { endsKept, recordingTimeline, type Recording } from './recording-timeline.ts';
+import { start } from './setting.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
+import { SimulatedStore } from './simulated-store.ts';
 import { patient, watchedAcceptor, type Plant } from './watched-acceptor.ts';
 import { Writer } from './writer.ts';
 
@@ -29,135 +33,146 @@ export interface WorldOptions {
   readonly seed: number;
   /** 1 or 3. */
   readonly acceptors: number;
+  /** Whether members change: then there are hosts to spare. */
+  readonly changes: boolean;
   readonly plant: Plant | null;
 }
 
-/** A machine that can lose its power. */
-export interface Machine {
-  readonly id: string;
-  readonly thread: string;
-  readonly disk: SimulatedDisk;
-  readonly spec: ChildSpec;
-}
-
-const segmentSize = 2 ** 20;
-export const identity: WalIdentity = {
-  major: 18,
-  segmentSize,
-  systemId: parseSystemId('7500000000000000001'),
-  timelineId: 1,
-};
-/** Not far from the next segment, so that the log crosses into it. */
-const start = lsn(17 * segmentSize - 65_536 - 4_096);
-const directory = '/data/timelines/t';
-const healLimit_ms = 120_000;
-const lateMachine_ms = 3_000;
-const startsAgain = 'an acceptor starts from what a crash left';
+const clockRates = [1, 1, 1, 0.9, 1.1] as const;
+const changePause_ms = 100;
 /** What a crash by the simulation looks like in the trace. */
-const ordered = /^(PowerLost:|ChildFailed: .*killed=true)/;
+const ordered =
+  /^((ChildFailed: .*)?(PowerLost:|AssertionFailed: a failed sync)|ChildFailed: .*killed=true)/;
 
 export class World {
   readonly simulation: Simulation;
   readonly ledger: Ledger;
   readonly random: SeededRandom;
-  readonly machines: readonly Machine[];
-  readonly configuration: Configuration;
+  readonly network: SimulatedNetwork;
+  readonly store: SimulatedStore;
+  readonly document: Document;
+  readonly hosts: readonly Host[];
   readonly writers: readonly Writer[];
   readonly recordings = new Map<string, Recording>();
-  /** One message in so many is lost; null for none. */
-  loss_oneIn: number | null = null;
-  /** Threads that are down. */
-  readonly down = new Set<string>();
+  /** How often what was done to this world. */
+  readonly faults = new Map<string, number>();
+  /** Changes of members asked for and not answered. */
+  changing = 0;
+  readonly #options: WorldOptions;
+  /** Hosts of computes, by name. */
+  readonly #computes = new Map<string, string>();
   #traced = 0;
 
   constructor(options: WorldOptions) {
-    const { seed } = options;
+    const { seed, acceptors, changes } = options;
+    this.#options = options;
     this.random = new SeededRandom(seed + 3_000_003);
+    const { random } = this;
     this.ledger = new Ledger(start, () => this.simulation.now_ms);
-    const ids = ['a', 'b', 'c'].slice(0, options.acceptors);
-    this.machines = ids.map((id) => this.#machine(id));
-    for (const id of ids) this.recordings.set(id, { ends: [start], received: start });
+    const members = ['a', 'b', 'c'].slice(0, acceptors);
+    this.hosts = [...members, ...(changes ? ['d', 'e'] : [])].map((name) => this.#host(name));
+    for (const id of members) this.recordings.set(id, { ends: [start], received: start });
+    for (const name of ['p', 'q']) this.#computes.set(name, random.pick(this.hosts).name);
+    this.store = new SimulatedStore({
+      random: this.#stream(),
+      after: (delay_ms, action) => this.simulation.after(delay_ms, action),
+    });
+    this.document = new Document(this.store, members);
+    this.network = this.#between();
     this.simulation = new Simulation({
       seed,
-      behaviors: this.#behaviors(options.plant),
-      threads: [...this.machines.map(({ thread }) => thread), 'p', 'q', 'storage'],
-      hopMax_ms: this.random.pick([1, 5, 30]),
+      behaviors: this.#behaviors(),
+      hosts: this.hosts,
+      network: this.network,
+      hopMax_ms: random.pick([1, 5]),
     });
-    this.configuration = { generation: 1, members: ids, newMembers: null };
     this.writers = ['p', 'q'].map((name) => this.#writer(name));
   }
 
-  get threads(): readonly string[] {
-    return [...this.machines.map(({ thread }) => thread), 'p', 'q', 'storage'];
+  host(name: string): Host {
+    return this.hosts.find((host) => host.name === name)!;
   }
 
-  /** Starts everybody, and has the timeline created; the power may fail meanwhile. */
+  /** Members of the configuration that have lost their log, or cannot read it. */
+  lostMembers(): readonly AcceptorId[] {
+    const ids = allMembers(this.document.membership.configuration);
+    return ids.filter((id) => this.host(hostOf(id)).isLost(id));
+  }
+
+  /** Starts everybody, who make the timeline, and waits until it is there. */
   async start(): Promise<void> {
-    for (const machine of this.machines) {
-      await this.simulation.spawn(machine.spec);
-      if (this.random.oneIn(3)) machine.disk.losePowerAfter(1 + this.random.below(20));
-      await this.#create(machine);
+    const { simulation } = this;
+    for (const { name } of this.hosts)
+      await simulation.spawn({
+        ...{ behavior: 'control', name, options: { host: name }, thread: `main-${name}` },
+      });
+    for (const [name, host] of this.#computes)
+      await simulation.spawn(this.#proposerSpec(name, host));
+    for (const name of this.recordings.keys()) {
+      const thread = `storage-${name}`;
+      await simulation.spawn({ behavior: 'timeline', name, options: { name }, thread });
+      await simulation.spawn(this.#receiverSpec(name));
     }
-    for (const name of ['p', 'q']) await this.simulation.spawn(this.#proposerSpec(name));
-    for (const { id } of this.machines) {
-      const options = { name: id };
-      await this.simulation.spawn({ behavior: 'timeline', name: id, options, thread: 'storage' });
-      await this.simulation.spawn(receiverSpec(id));
-    }
+    this.check();
   }
 
   /** The machine loses its power, and has it again after a while. */
-  async losePower(machine: Machine, down_ms: number): Promise<void> {
-    machine.disk.losePower();
-    await this.crashThread(machine.thread, down_ms);
-    await this.#ensureStarted(machine);
+  async losePower(host: Host, down_ms: number): Promise<void> {
+    host.disk.losePower();
+    host.isOff = true;
+    await this.crash(host, down_ms);
   }
 
-  async crashThread(thread: string, down_ms: number): Promise<void> {
-    this.down.add(thread);
-    await this.simulation.crashThread(thread, down_ms);
-    this.down.delete(thread);
+  /** All its threads die with their process, which comes back after a while. */
+  async crash(host: Host, down_ms: number): Promise<void> {
+    host.isDown = true;
+    host.lives += 1;
+    const life = host.lives;
+    host.disk.startProcess();
+    this.simulation.after(down_ms, () => {
+      if (host.lives !== life) return;
+      host.isDown = false;
+      host.isOff = false;
+    });
+    await this.simulation.crashThreads(host.threads, down_ms);
+  }
+
+  /** A change of members, or the end of one that is under way; driven on some host. */
+  async replaceMember(member: AcceptorId, host: string): Promise<void> {
+    const driver = this.random.pick(this.hosts).name;
+    const control = this.simulation.ref<ControlMessage>(`control/${driver}`);
+    const replace = { kind: 'replaceMember', branch: 'main', member, host } as const;
+    this.changing += 1;
+    try {
+      await this.simulation.ask(control, replace, { timeout_ms: 60_000 });
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+    } finally {
+      this.changing -= 1;
+    }
   }
 
   /** Claims about everybody, now. */
   check(): void {
     const { trace, failure } = this.simulation;
     for (; this.#traced < trace.length; this.#traced += 1) {
-      const { what, to, detail } = trace[this.#traced]!;
-      const bug = what === 'halt' || (what === 'crash' && !ordered.test(detail));
+      const { what, to, thread, detail } = trace[this.#traced]!;
+      if (what !== 'halt' && what !== 'crash') continue;
+      const isDamaged = this.host(thread.split('-')[1]!).isDamaged;
+      const bug = !isDamaged && (what === 'halt' || !ordered.test(detail));
       this.ledger.claim(!bug, 'only what the simulation crashes crashes', { to, what, detail });
     }
-    const lostPower = failure === null || failure.message.includes('PowerLost');
-    this.ledger.claim(lostPower, startsAgain, { failure: failure?.message ?? '' });
+    const values = { failure: failure?.message ?? '' };
+    this.ledger.claim(failure === null, 'nobody gives up', values);
     if (this.ledger.violation !== null) throw this.ledger.violation;
   }
 
-  /** If the power failed everywhere now, a majority would still have what was acknowledged. */
-  checkQuorum(): void {
-    const { ledger } = this;
-    const bytes = ledger.committed.slice(start, ledger.acknowledgedEnd);
-    const holds = new Set<string>();
-    for (const { id, disk } of this.machines) {
-      const store = this.#storeAfterPowerLoss(id, disk);
-      const reached = store !== null && store.core.flushLsn >= ledger.acknowledgedEnd;
-      if (!reached) continue;
-      const begin = maxLsn(start, store.log.firstLsn);
-      const found = store.log.copy(begin, ledger.acknowledgedEnd - begin);
-      if (Buffer.compare(found, bytes.subarray(begin - start)) === 0) holds.add(id);
-    }
-    const quorum = hasQuorum(this.configuration, (id) => holds.has(id));
-    ledger.claim(quorum, 'a majority has on disk what was acknowledged', {
-      holders: [...holds].join(),
-      acknowledged: ledger.acknowledgedEnd,
-    });
-    this.check();
-  }
-
-  /** Has whole segments removed that an acceptor's own timeline will not ask for again. */
+  /** Has whole segments removed that no timeline will ask for again. */
   async removeWal(): Promise<void> {
-    const removals = this.machines.map(async ({ id }) => {
-      const below = this.recordings.get(id)!.ends.slice(-endsKept)[0]!;
-      const acceptor = this.simulation.ref<AcceptorMessage>(`acceptor-${id}/t`);
+    const kept = [...this.recordings.values()].map(({ ends }) => ends.slice(-endsKept)[0]!);
+    const below = lsn(Math.min(...kept));
+    const removals = this.hosts.map(async ({ name }) => {
+      const acceptor = this.simulation.ref<AcceptorMessage>(`acceptor-${name}/t`);
       try {
         await this.simulation.ask(acceptor, { kind: 'removeWal', below }, { timeout_ms: 1_000 });
       } catch (error) {
@@ -167,178 +182,134 @@ export class World {
     await Promise.all(removals);
   }
 
-  /**
-   * Ends all faults; then the log must go on, and everybody get all of it: one of three machines only
-   * comes back when the records are written, and so must be spoken to again; the others meanwhile
-   * remove what they may.
-   */
-  async heal(): Promise<void> {
-    this.loss_oneIn = null;
-    const { simulation } = this;
-    for (const { disk } of this.machines) {
-      disk.losePowerAfter(Infinity);
-      disk.room = Infinity;
-    }
-    while (this.down.size > 0) await simulation.runFor(10);
-    for (const thread of this.threads) simulation.pauseThread(thread, 0);
-    await simulation.runFor(100);
-    for (const machine of this.machines) await this.#ensureStarted(machine);
-    const deadline_ms = simulation.now_ms + healLimit_ms;
-    if (this.machines.length > 1)
-      void this.crashThread(this.random.pick(this.machines).thread, lateMachine_ms);
-    let end: Lsn | null = null;
-    while (end === null && simulation.now_ms < deadline_ms) end = await this.writers[0]!.reign(30);
-    this.ledger.claim(end !== null, 'without faults records are committed again', {});
-    this.check();
-    await simulation.runFor(500);
-    await this.removeWal();
-    this.checkQuorum();
-    while (this.down.size > 0) await simulation.runFor(100);
-    await this.#everybodyReaches(end!, deadline_ms);
-  }
-
-  async stop(): Promise<void> {
-    await this.simulation.stop();
-    this.check();
-    for (const { id, disk } of this.machines) {
-      const store = this.#storeAfterPowerLoss(id, disk);
-      const { committed } = this.ledger;
-      const whole = store !== null && store.core.flushLsn >= committed.end;
-      this.ledger.claim(whole, 'in the end every acceptor has everything', { id });
-      if (!whole) break;
-      const begin = maxLsn(start, store.log.firstLsn);
-      this.ledger.committedIs(begin, store.log.copy(begin, committed.end - begin), id);
-    }
-    this.check();
-  }
-
-  describe(id: string): Promise<AcceptorDescription> {
-    const ref = this.simulation.ref<AcceptorMessage>(`acceptor-${id}/t`);
-    return this.simulation.ask(ref, { kind: 'describeAcceptor' }, { timeout_ms: 5_000 });
-  }
-
-  async #everybodyReaches(end: Lsn, deadline_ms: number): Promise<void> {
-    const { simulation } = this;
-    for (const { id } of this.machines) {
-      const recording = this.recordings.get(id)!;
-      let { commitLsn } = await this.describe(id);
-      while ((commitLsn < end || recording.received < end) && simulation.now_ms < deadline_ms) {
-        await simulation.runFor(50);
-        this.check();
-        ({ commitLsn } = await this.describe(id));
-      }
-      const { received } = recording;
-      const values = { id, end, commit: commitLsn, received };
-      const reached = commitLsn >= end && received >= end;
-      this.ledger.claim(reached, 'without faults everybody gets everything', values);
-      this.check();
-    }
-  }
-
-  #machine(id: string): Machine {
-    const disk = new SimulatedDisk(new SeededRandom(this.random.uint32()));
-    const thread = `wal-${id}`;
-    const options = this.#acceptorOptions(id);
-    const spec = { behavior: `acceptor-${id}`, name: 't', options, thread };
-    const machine = { id, thread, disk, spec };
-    disk.onPowerLost = () => {
-      this.simulation.after(0, () => {
-        if (!this.down.has(thread)) void this.losePower(machine, this.random.below(200));
-      });
-    };
-    return machine;
-  }
-
-  #acceptorOptions(id: string): AcceptorOptions {
-    return { acceptor: id, timeline: 't', newborn: true, archiver: null, directory };
-  }
-
-  #behaviors(plant: Plant | null): Behaviors {
-    const { ledger } = this;
-    const loses = (): boolean => this.loss_oneIn !== null && this.random.oneIn(this.loss_oneIn);
-    const behaviors: Record<string, AnyBehavior> = {
-      proposer: { ...proposer, intensity: patient },
-      'wal-receiver': { ...walReceiver, intensity: patient },
-      timeline: recordingTimeline(ledger, this.random, this.recordings),
-    };
-    for (const { id, disk } of this.machines)
-      behaviors[`acceptor-${id}`] = watchedAcceptor({ ledger, disk, loses, plant });
-    return behaviors;
-  }
-
-  #writer(name: string): Writer {
-    const { simulation, ledger, configuration } = this;
-    const random = new SeededRandom(this.random.uint32());
-    const timeline = { timeline: 't', ...identity, startLsn: start };
-    return new Writer({ name, simulation, ledger, configuration, identity, timeline, random });
-  }
-
-  #proposerSpec(name: string): ChildSpec {
-    const options = {
-      acceptorPath: 'acceptor-{member}/t',
-      answerTimeout_ms: 300,
-      reconnect_ms: 50,
-      followTimeout_ms: 1_000,
-    };
-    return { behavior: 'proposer', name, options, thread: name };
-  }
-
-  async #create({ id }: Machine): Promise<void> {
-    const ref = this.simulation.ref<AcceptorMessage>(`acceptor-${id}/t`);
-    const message = {
-      kind: 'createTimeline',
-      startLsn: start,
-      lastRecordStart: lsnZero,
-      major: identity.major,
-      systemId: identity.systemId,
-      segmentSize,
-      head: new Uint8Array(start % walPageSize).fill(7),
-    } as const;
-    for (;;) {
-      try {
-        await this.simulation.ask(ref, message, { timeout_ms: 1_000 });
-        return;
-      } catch (error) {
-        if (!(error instanceof Failure) || error.kind === 'invalid') throw error;
-        await this.simulation.runFor(20);
-        this.check();
-      }
-    }
-  }
-
-  /** What the acceptor would find if the power failed now. */
-  #storeAfterPowerLoss(id: string, disk: SimulatedDisk): Store | null {
+  /** null when it does not answer. */
+  async describe(id: AcceptorId): Promise<AcceptorDescription | null> {
+    const ref = this.simulation.ref<AcceptorMessage>(`acceptor-${hostOf(id)}/t`);
     try {
-      return openStore(disk.afterPowerLoss(this.random), this.#acceptorOptions(id));
+      return await this.simulation.ask(ref, { kind: 'describeAcceptor' }, { timeout_ms: 5_000 });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      this.ledger.claim(false, startsAgain, { id, failure: error.message });
       return null;
     }
   }
 
-  /** A first start during which the power failed leaves nobody to start again. */
-  async #ensureStarted({ spec, disk }: Machine): Promise<void> {
-    try {
-      if (!disk.off) await this.simulation.spawn(spec);
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      const expected = error.code === 'actor_exists' || disk.off || this.down.has(spec.thread!);
-      this.ledger.claim(expected, startsAgain, { failure: error.message });
-    }
+  count(fault: string): void {
+    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
   }
-}
 
-function receiverSpec(id: string): ChildSpec {
-  const options = {
-    acceptorPaths: [`acceptor-${id}/t`],
-    timelinePath: `timeline/${id}`,
-    chunkBytesMax: 30_000,
-    gather_ms: 2,
-    reader: id,
-    wait_ms: 500,
-    answerTimeout_ms: 400,
-    retry_ms: 20,
-  };
-  return { behavior: 'wal-receiver', name: id, options, thread: 'storage' };
+  #between(): SimulatedNetwork {
+    return new SimulatedNetwork({
+      random: this.#stream(),
+      manner: this.random.pick<Manner>(['connections', 'connections', 'datagrams']),
+      now_ms: () => this.simulation.now_ms,
+      after: (delay_ms, action) => this.simulation.after(delay_ms, action),
+      loseContact: (host, other) => {
+        this.simulation.loseContact(host, other);
+      },
+      isOff: (host) => this.host(host).isOff,
+    });
+  }
+
+  #stream(): SeededRandom {
+    return new SeededRandom(this.random.uint32());
+  }
+
+  #host(name: string): Host {
+    const disk = new SimulatedDisk(this.#stream());
+    const host = new Host(name, disk, this.random.pick(clockRates));
+    disk.onPowerLost = () => {
+      this.simulation.after(0, () => {
+        if (disk.off) void this.losePower(host, this.random.below(200));
+      });
+    };
+    // After a sync that failed the process ends; the disk is what it was.
+    disk.onSyncFailed = () => {
+      this.simulation.after(0, () => {
+        if (!host.isDown) void this.crash(host, this.random.below(200));
+      });
+    };
+    return host;
+  }
+
+  #behaviors(): Behaviors {
+    const { ledger } = this;
+    const { plant } = this.#options;
+    const behaviors: Record<string, AnyBehavior> = {
+      control: hostControl(this.#controlWorld()),
+      proposer: { ...proposer, intensity: patient },
+      'wal-receiver': { ...walReceiver, intensity: patient },
+      timeline: recordingTimeline(ledger, this.#stream(), this.recordings),
+    };
+    for (const host of this.hosts)
+      behaviors[`acceptor-${host.name}`] = watchedAcceptor({ ledger, host, plant });
+    return behaviors;
+  }
+
+  #controlWorld(): ControlWorld {
+    return {
+      hosts: this.hosts.map(({ name }) => name),
+      storeOf: (name) => this.store.for(this.#lifeOf(name)),
+      homeOf: (name) => this.#homeOf(name),
+      computeOn: (name) => [...this.#computes].find(([, host]) => host === name)?.[0] ?? null,
+      pause: (name) =>
+        new Promise((resolve) => {
+          const isAlive = this.#lifeOf(name);
+          this.simulation.after(changePause_ms, () => {
+            if (isAlive()) resolve();
+          });
+        }),
+    };
+  }
+
+  /** Whether the process still runs that runs now. */
+  #lifeOf(name: string): () => boolean {
+    const host = this.host(name);
+    const { lives } = host;
+    return () => host.lives === lives;
+  }
+
+  #homeOf(name: string): AcceptorHome {
+    const host = this.host(name);
+    return {
+      host: name,
+      disk: host.disk,
+      isDamaged: () => host.isDamaged,
+      failedToStart: ({ message }) => {
+        const values = { host: name, failure: message };
+        this.ledger.claim(false, 'an acceptor starts from what a crash left', values);
+      },
+    };
+  }
+
+  #writer(name: string): Writer {
+    const { simulation, ledger, document } = this;
+    const host = this.#computes.get(name)!;
+    return new Writer({ name, host, simulation, ledger, document, random: this.#stream() });
+  }
+
+  #proposerSpec(name: string, host: string): ChildSpec {
+    const options = {
+      acceptorPath: 'acceptor-{host}/t',
+      answerTimeout_ms: 300,
+      reconnect_ms: 50,
+      followTimeout_ms: 1_000,
+    };
+    return { behavior: 'proposer', name, options, thread: `wal-${host}` };
+  }
+
+  /** It reads from its own host's acceptor first. */
+  #receiverSpec(name: string): ChildSpec {
+    const others = this.hosts.filter((host) => host.name !== name);
+    const options = {
+      acceptorPaths: [name, ...others.map((host) => host.name)].map((one) => `acceptor-${one}/t`),
+      timelinePath: `timeline/${name}`,
+      chunkBytesMax: 30_000,
+      gather_ms: 2,
+      reader: name,
+      wait_ms: 500,
+      answerTimeout_ms: 400,
+      retry_ms: 20,
+    };
+    return { behavior: 'wal-receiver', name, options, thread: `storage-${name}` };
+  }
 }

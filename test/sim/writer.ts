@@ -5,21 +5,22 @@
 import { lsn, type Lsn } from '../../src/base/lsn.ts';
 import { Failure } from '../../src/base/failure.ts';
 import { type ElectResult, type ProposerMessage } from '../../src/actors/proposer/protocol.ts';
-import { type TimelineIdentity } from '../../src/consensus/identity.ts';
 import { type Configuration } from '../../src/consensus/membership.ts';
 import { type SeededRandom } from '../../src/io/random.ts';
-import { placeRecord, type WalIdentity } from '../../src/postgres/wal-writer.ts';
+import { placeRecord } from '../../src/postgres/wal-writer.ts';
 import { type ActorRef } from '../../src/runtime/actor.ts';
 import { type Simulation } from '../../src/runtime/simulation.ts';
+import { type Document } from './document.ts';
 import { type Ledger } from './ledger.ts';
+import { identity, walIdentity } from './setting.ts';
 
 export interface WriterOptions {
   readonly name: string;
+  /** Where it runs. */
+  readonly host: string;
   readonly simulation: Simulation;
   readonly ledger: Ledger;
-  readonly configuration: Configuration;
-  readonly identity: WalIdentity;
-  readonly timeline: TimelineIdentity;
+  readonly document: Document;
   readonly random: SeededRandom;
 }
 
@@ -38,10 +39,16 @@ const noop = { rmgr: 0, info: 0x20 } as const;
 export class Writer {
   readonly #options: WriterOptions;
   readonly #proposer: ActorRef<ProposerMessage>;
+  #known: Configuration | null = null;
 
   constructor(options: WriterOptions) {
     this.#options = options;
     this.#proposer = options.simulation.ref(`proposer/${options.name}`);
+  }
+
+  /** Where it runs. */
+  get host(): string {
+    return this.#options.host;
   }
 
   /** Wins, writes, loses, again and again. */
@@ -78,8 +85,9 @@ export class Writer {
   }
 
   async #elect(): Promise<ElectResult | null> {
-    const { simulation, timeline: identity, configuration, ledger, name } = this.#options;
+    const { simulation, ledger, name } = this.#options;
     const timeout_ms = electTimeout_ms;
+    const configuration = this.#readConfiguration();
     const whom = { identity, configuration, owner: null, run: 0 };
     const elect = { kind: 'elect', ...whom, timeout_ms } as const;
     try {
@@ -95,13 +103,21 @@ export class Writer {
     }
   }
 
+  /** Who the members are, as it read some time ago. Mostly the project says that it runs, sometimes not. */
+  #readConfiguration(): Configuration {
+    const { random, document, host } = this.#options;
+    if (this.#known === null || !random.oneIn(4)) this.#known = document.membership.configuration;
+    if (!random.oneIn(4)) document.runsOn(host);
+    return this.#known;
+  }
+
   /** Appends one record behind `end`, and moves `end`. Settles when it is acknowledged or refused. */
   async #appendNext(term: number, end: LogEnd): Promise<void> {
-    const { identity, random, ledger, name } = this.#options;
+    const { random, ledger, name } = this.#options;
     const main = random.bytes(1 + random.below(random.pick([40, 400, 5_000, 30_000])));
     const xid = 3 + (end.begin % 1_000_000);
     const record = { ...noop, xid, previous: end.previous, main };
-    const wal = placeRecord(identity, end.begin, record);
+    const wal = placeRecord(walIdentity, end.begin, record);
     ledger.wrote(term, wal.begin, wal.bytes);
     end.begin = wal.end;
     end.previous = wal.start;
@@ -128,9 +144,11 @@ export class Writer {
   }
 
   async #release(): Promise<void> {
+    const { simulation, random, document, host } = this.#options;
     const release = { kind: 'release', timeout_ms: 300 } as const;
     try {
-      await this.#options.simulation.ask(this.#proposer, release, { timeout_ms: 1_000 });
+      await simulation.ask(this.#proposer, release, { timeout_ms: 1_000 });
+      if (!random.oneIn(4)) document.stoppedOn(host);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
     }

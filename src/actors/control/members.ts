@@ -25,9 +25,9 @@ import { type Timelines } from './timelines.ts';
 
 export interface MembersParts {
   readonly context: Context<ControlMessage>;
-  readonly options: ControlOptions;
+  readonly options: Pick<ControlOptions, 'host' | 'hosts'>;
   readonly projects: ProjectStore;
-  readonly timelines: Timelines;
+  readonly timelines: Pick<Timelines, 'describe' | 'describeMember' | 'join' | 'leave'>;
   readonly others: OtherHosts;
   /** Settles after about a second. */
   readonly pause: () => Promise<void>;

@@ -16,7 +16,10 @@ export class OtherHosts {
   readonly #self: string;
   readonly #others: readonly string[];
 
-  constructor(context: Context<ControlMessage>, { host, hosts }: ControlOptions) {
+  constructor(
+    context: Context<ControlMessage>,
+    { host, hosts }: Pick<ControlOptions, 'host' | 'hosts'>,
+  ) {
     this.#context = context;
     this.#self = host;
     this.#others = hosts.filter((each) => each !== host);

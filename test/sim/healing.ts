@@ -1,0 +1,114 @@
+/**
+ * Healing: all faults end, and what is left must do: a change of members comes to its end, records are
+ * committed, everybody gets everything, and all of that within bounded virtual time.
+ */
+import { type Lsn } from '../../src/base/lsn.ts';
+import { hostOf } from '../../src/consensus/membership.ts';
+import { checkQuorum } from './quorum-check.ts';
+import { type World } from './world.ts';
+
+const changeLimit_ms = 300_000;
+const commitLimit_ms = 120_000;
+const lateHost_ms = 3_000;
+
+export async function heal(world: World): Promise<void> {
+  await calmDown(world);
+  await mend(world);
+  const deadline_ms = world.simulation.now_ms + commitLimit_ms;
+  const end = await commit(world, deadline_ms);
+  await world.simulation.runFor(500);
+  await world.removeWal();
+  checkQuorum(world);
+  while (world.hosts.some(({ isDown }) => isDown)) await world.simulation.runFor(100);
+  await everybodyReaches(world, end, deadline_ms);
+}
+
+async function calmDown(world: World): Promise<void> {
+  const { simulation, network, store, hosts } = world;
+  network.heal();
+  store.failure_oneIn = null;
+  for (const { disk } of hosts) {
+    disk.losePowerAfter(Infinity);
+    disk.failSyncAfter(Infinity);
+    disk.room = Infinity;
+  }
+  while (hosts.some(({ isDown }) => isDown)) await simulation.runFor(10);
+  for (const thread of hosts.flatMap(({ threads }) => threads)) {
+    while (!simulation.isUp(thread)) await simulation.runFor(10);
+    simulation.pauseThread(thread, 0);
+  }
+  await simulation.runFor(100);
+  world.check();
+}
+
+/** Ends changes, and puts others in the place of members that are lost. */
+async function mend(world: World): Promise<void> {
+  const { simulation, document, random, hosts } = world;
+  const deadline_ms = simulation.now_ms + changeLimit_ms;
+  while (world.changing > 0 && simulation.now_ms < deadline_ms) await simulation.runFor(100);
+  for (;;) {
+    world.check();
+    const { members, newMembers } = document.membership.configuration;
+    const [lost] = world.lostMembers();
+    if (newMembers === null && lost === undefined) return;
+    const isLate = simulation.now_ms >= deadline_ms;
+    world.ledger.claim(!isLate, 'without faults a change of members ends', {
+      ...{ members: members.join(), newMembers: newMembers?.join() ?? '', lost: lost ?? '' },
+    });
+    world.check();
+    const taken = members.filter((id) => id !== lost).map(hostOf);
+    const free = hosts.map(({ name }) => name).filter((name) => !taken.includes(name));
+    if (lost !== undefined) repair(world, lost);
+    await world.replaceMember(lost ?? members[0]!, random.pick(free));
+    await simulation.runFor(100);
+  }
+}
+
+/** Somebody replaces the disk: what was rotten on it is gone. */
+function repair(world: World, id: string): void {
+  const host = world.host(hostOf(id));
+  if (!host.isDamaged) return;
+  host.wipe(world.document.membership.configuration);
+  host.isDamaged = false;
+  void world.crash(host, 0);
+}
+
+/** One of several hosts only comes back when the records are written, and so must be spoken to again. */
+async function commit(world: World, deadline_ms: number): Promise<Lsn> {
+  const { simulation, random, hosts, writers, ledger } = world;
+  const [writer] = writers;
+  const others = hosts.filter(({ name }) => name !== writer!.host);
+  if (others.length > 0) void world.crash(random.pick(others), lateHost_ms);
+  let end: Lsn | null = null;
+  while (end === null && simulation.now_ms < deadline_ms) {
+    end = await writer!.reign(30);
+    await simulation.runFor(20);
+  }
+  ledger.claim(end !== null, 'without faults records are committed again', {});
+  world.check();
+  return end!;
+}
+
+async function everybodyReaches(world: World, end: Lsn, deadline_ms: number): Promise<void> {
+  const { simulation, recordings, ledger, document } = world;
+  for (const id of document.membership.configuration.members) {
+    let commit = (await world.describe(id))?.commitLsn ?? 0;
+    while (commit < end && simulation.now_ms < deadline_ms) {
+      await simulation.runFor(50);
+      world.check();
+      commit = (await world.describe(id))?.commitLsn ?? 0;
+    }
+    ledger.claim(commit >= end, 'without faults everybody gets everything', { id, end, commit });
+    world.check();
+  }
+  for (const [id, recording] of recordings) {
+    while (recording.received < end && simulation.now_ms < deadline_ms) {
+      await simulation.runFor(50);
+      world.check();
+    }
+    const { received } = recording;
+    const reached = received >= end;
+    ledger.claim(reached, 'without faults every reader gets everything', { id, end, received });
+    world.check();
+  }
+}

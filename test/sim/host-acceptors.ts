@@ -1,0 +1,116 @@
+/**
+ * HostAcceptors: the acceptor of a simulated host, which is that of one member at a time, each with a
+ * folder of its own. What `Timelines` does for a real host, on a simulated disk.
+ */
+import { ensure, Failure } from '../../src/base/failure.ts';
+import {
+  type AcceptorDescription,
+  type AcceptorMessage,
+  type AcceptorOptions,
+} from '../../src/actors/acceptor/protocol.ts';
+import { type MembersParts } from '../../src/actors/control/members.ts';
+import { type ControlMessage } from '../../src/actors/control/protocol.ts';
+import { type TimelineDescription } from '../../src/actors/timeline/protocol.ts';
+import { hostOf } from '../../src/consensus/membership.ts';
+import { type ActorRef, type Context } from '../../src/runtime/actor.ts';
+import { birth, identity, start, timeline } from './setting.ts';
+import { type SimulatedDisk } from './simulated-disk.ts';
+
+/** Where an acceptor lives. */
+export interface AcceptorHome {
+  readonly host: string;
+  readonly disk: SimulatedDisk;
+  /** Its bytes were changed behind its back: it need not start. */
+  readonly isDamaged: () => boolean;
+  /** It did not start although nothing was done to it. */
+  readonly failedToStart: (failure: Failure) => void;
+}
+
+const limits = { timeout_ms: 2_000 };
+/** Somebody ended while something began. */
+const interruptions: ReadonlySet<string> = new Set(['actor_stopped', 'thread_died']);
+
+export class HostAcceptors implements Pick<
+  MembersParts['timelines'],
+  'join' | 'leave' | 'describe' | 'describeMember'
+> {
+  readonly #context: Context<ControlMessage>;
+  readonly #home: AcceptorHome;
+  #running: string | null = null;
+
+  constructor(context: Context<ControlMessage>, home: AcceptorHome) {
+    this.#context = context;
+    this.#home = home;
+  }
+
+  /** Runs this member's acceptor, which is to have its log already, unless it is born now. */
+  async keep(id: string, isBorn: boolean): Promise<void> {
+    const { disk, isDamaged, failedToStart } = this.#home;
+    if (this.#running === id) return;
+    try {
+      const acceptor = await this.#run(id, isBorn);
+      const { major, systemId, segmentSize } = identity;
+      const create = { kind: 'createTimeline', ...birth, major, systemId, segmentSize } as const;
+      if (isBorn) await this.#context.ask(acceptor, create, limits);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      const expected = disk.fails || isDamaged() || interruptions.has(error.code);
+      if (!expected) failedToStart(error);
+    }
+  }
+
+  async join(
+    _branch: unknown,
+    joiner: { readonly id: string; readonly from: string; readonly newborn: boolean },
+  ): Promise<void> {
+    const { id, from, newborn } = joiner;
+    const donor = this.#acceptorOf(from);
+    const log = await this.#context.ask(donor, { kind: 'describeLog' }, limits);
+    const acceptor = await this.#run(id, newborn);
+    await this.#context.ask(acceptor, { kind: 'joinTimeline', log }, limits);
+  }
+
+  async leave(_branch: unknown, id: string): Promise<void> {
+    if (this.#running === id) await this.#stop();
+    const { host, disk } = this.#home;
+    const folder = folderOf(id, host);
+    for (const each of [folder, `${folder}/wal`])
+      for (const name of disk.list(each)) disk.remove(`${each}/${name}`);
+  }
+
+  describe(): Promise<TimelineDescription> {
+    return Promise.resolve({ startLsn: start } as TimelineDescription);
+  }
+
+  async describeMember(_branch: unknown, id: string): Promise<AcceptorDescription | null> {
+    return this.#context.ask(this.#acceptorOf(id), { kind: 'describeAcceptor' }, limits);
+  }
+
+  async #run(id: string, newborn: boolean): Promise<ActorRef<AcceptorMessage>> {
+    const { host } = this.#home;
+    ensure(hostOf(id) === host, 'acceptor_of_another_member', { own: host, asked: id });
+    await this.#stop();
+    const options: AcceptorOptions = {
+      ...{ acceptor: id, timeline, newborn, archiver: null, directory: folderOf(id, host) },
+    };
+    const thread = `wal-${host}`;
+    await this.#context.spawn({ behavior: `acceptor-${host}`, name: timeline, options, thread });
+    this.#running = id;
+    return this.#acceptorOf(id);
+  }
+
+  async #stop(): Promise<void> {
+    this.#running = null;
+    await this.#context.stop(this.#context.ref(`acceptor-${this.#home.host}/${timeline}`));
+  }
+
+  #acceptorOf(id: string): ActorRef<AcceptorMessage> {
+    return this.#context.ref(`acceptor-${hostOf(id)}/${timeline}`);
+  }
+}
+
+/** A member that joined has a folder of its own: its predecessor's log may still be there. */
+export function folderOf(id: string, host: string): string {
+  const folder = `/data/timelines/${timeline}`;
+  return id === host ? folder : `${folder}/member-${id}`;
+}

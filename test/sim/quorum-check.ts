@@ -1,0 +1,69 @@
+/**
+ * QuorumCheck: what would be left of the log if the power failed everywhere now.
+ */
+import { maxLsn } from '../../src/base/lsn.ts';
+import { Failure } from '../../src/base/failure.ts';
+import { openStore, type Store } from '../../src/actors/acceptor/store.ts';
+import { hostOf, type AcceptorId } from '../../src/consensus/membership.ts';
+import { folderOf } from './host-acceptors.ts';
+import { start, timeline } from './setting.ts';
+import { type World } from './world.ts';
+
+/**
+ * Whoever could be elected would have everything acknowledged: fewer than a majority of the members
+ * are there and lack some of it. Of a joint configuration that holds for the old members.
+ */
+export function checkQuorum(world: World): void {
+  const { ledger, document } = world;
+  const { members, newMembers } = document.membership.configuration;
+  const lost = world.lostMembers();
+  const lacking = members.filter((id) => !lost.includes(id) && !hasAcknowledged(world, id));
+  const safe = lacking.length <= Math.floor((members.length - 1) / 2);
+  ledger.claim(safe, 'a majority has on disk what was acknowledged', {
+    members: members.join(),
+    joining: newMembers?.join() ?? '',
+    lost: lost.join(),
+    lacking: lacking.join(),
+    acknowledged: ledger.acknowledgedEnd,
+  });
+  world.check();
+}
+
+/** Every member has all that was ever committed. */
+export function checkAllHaveAll(world: World): void {
+  const { ledger, document } = world;
+  for (const id of document.membership.configuration.members) {
+    const store = storeAfterPowerLoss(world, id);
+    const { committed } = ledger;
+    const whole = store !== null && store.core.flushLsn >= committed.end;
+    ledger.claim(whole, 'in the end every acceptor has everything', { id });
+    if (!whole) break;
+    const begin = maxLsn(start, store.log.firstLsn);
+    ledger.committedIs(begin, store.log.copy(begin, committed.end - begin), id);
+  }
+  world.check();
+}
+
+function hasAcknowledged(world: World, id: AcceptorId): boolean {
+  const { committed, acknowledgedEnd } = world.ledger;
+  const store = storeAfterPowerLoss(world, id);
+  if (store === null || store.core.flushLsn < acknowledgedEnd) return false;
+  const begin = maxLsn(start, store.log.firstLsn);
+  const found = store.log.copy(begin, acknowledgedEnd - begin);
+  return Buffer.compare(found, committed.slice(begin, acknowledgedEnd)) === 0;
+}
+
+/** What the acceptor would find. */
+function storeAfterPowerLoss(world: World, id: AcceptorId): Store | null {
+  const host = world.host(hostOf(id));
+  const directory = folderOf(id, host.name);
+  const options = { acceptor: id, timeline, newborn: false, archiver: null, directory };
+  try {
+    return openStore(host.disk.afterPowerLoss(world.random), options);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const values = { id, failure: error.message };
+    world.ledger.claim(false, 'an acceptor starts from what a crash left', values);
+    return null;
+  }
+}
