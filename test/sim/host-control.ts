@@ -6,6 +6,7 @@
  * `HostAcceptors` stands for what `Timelines` does, on a simulated disk.
  */
 import { Failure } from '../../src/base/failure.ts';
+import { allMembers, hostOf } from '../../src/consensus/membership.ts';
 import { Members } from '../../src/actors/control/members.ts';
 import { OtherHosts } from '../../src/actors/control/other-hosts.ts';
 import { memberOn } from '../../src/actors/control/placement.ts';
@@ -93,7 +94,16 @@ function receive(context: Context<ControlMessage>, state: State, message: Contro
   if (kind === 'replaceMember') answerLater(context, message, members.replace(message));
   if (kind === 'makeMember') answerLater(context, message, members.make(message).then(toNull));
   if (kind === 'dropMember') answerLater(context, message, members.drop(message).then(toNull));
+  if (kind === 'findAcceptors') context.answer(message, acceptorPaths(state));
   if (kind === 'projectChanged') void onProjectChanged(context, state);
+}
+
+/** This host's first. */
+function acceptorPaths({ host, projects }: State): readonly string[] {
+  const { configuration } = findBranch(projects.project, branchName);
+  const hosts = new Set(allMembers(configuration).map(hostOf));
+  const sorted = [...hosts].sort((a, b) => Number(b === host) - Number(a === host));
+  return sorted.map((each) => `acceptor-${each}/t`);
 }
 
 async function onProjectChanged(context: Context<ControlMessage>, state: State): Promise<void> {

@@ -23,7 +23,7 @@ import { hostControl, type ControlWorld } from './host-control.ts';
 import { Ledger } from './ledger.ts';
 import { SimulatedNetwork, type Manner } from './network.ts';
 import { endsKept, recordingTimeline, type Recording } from './recording-timeline.ts';
-import { start } from './setting.ts';
+import { start, timeline } from './setting.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedStore } from './simulated-store.ts';
 import { patient, watchedAcceptor, type Plant } from './watched-acceptor.ts';
@@ -302,7 +302,9 @@ export class World {
     const others = this.hosts.filter((host) => host.name !== name);
     const options = {
       acceptorPaths: [name, ...others.map((host) => host.name)].map((one) => `acceptor-${one}/t`),
+      timeline,
       timelinePath: `timeline/${name}`,
+      control: `control/${name}`,
       chunkBytesMax: 30_000,
       gather_ms: 2,
       reader: name,

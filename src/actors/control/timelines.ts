@@ -367,7 +367,9 @@ export class Timelines {
     await this.#spawn('timeline', name, options, 'storage');
     const receiver: WalReceiverOptions = {
       acceptorPaths: this.acceptorPaths(branch),
+      timeline: name,
       timelinePath: `timeline/${name}`,
+      control: this.#context.self.path,
       reader: `wal-receiver on ${this.#options.host}`,
       chunkBytesMax: 1_048_576,
       gather_ms: 2,

@@ -15,7 +15,7 @@ export interface WalDirectoryParts {
 }
 
 /** Those who ask again for acceptors may be as many as timelines: they share a look at the project. */
-const lookPause_ms = 2_000;
+const lookPause_ms = 10_000;
 
 export class WalDirectory {
   readonly #parts: WalDirectoryParts;

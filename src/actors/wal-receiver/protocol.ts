@@ -8,9 +8,15 @@ import { type Lsn } from '../../base/lsn.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
 
 export interface WalReceiverOptions {
-  /** Where it reads: the first that answers, the next when one fails or has nothing new for long. */
+  /**
+   * Where it reads at first, nearest first: the first that answers, the next when one fails or has nothing
+   * new for long. When none has anything, control says who they are now.
+   */
   readonly acceptorPaths: readonly string[];
+  readonly timeline: string;
   readonly timelinePath: string;
+  /** Path of control. */
+  readonly control: string;
   readonly chunkBytesMax: number;
   /**
    * Pause before the next read when little came, and soon after what came before: under many short
@@ -63,6 +69,10 @@ export interface TransferFailed extends Tell<'transferFailed'> {
   readonly attempt: number;
   readonly failure: FailureData;
 }
+/** Control said who the acceptors are now. */
+export interface AcceptorsFound extends Tell<'acceptorsFound'> {
+  readonly acceptorPaths: readonly string[];
+}
 /** Time to ask the timeline where it stands and to begin again. */
 export interface ResumeDue extends Tell<'resumeDue'> {
   readonly attempt: number;
@@ -79,5 +89,6 @@ export type WalReceiverMessage =
   | ChunkRead
   | ChunkIngested
   | TransferFailed
+  | AcceptorsFound
   | ResumeDue
   | ReadDue;

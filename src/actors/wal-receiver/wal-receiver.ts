@@ -13,8 +13,10 @@ import { Failure, failureFromData, failureToData } from '../../base/failure.ts';
 import { lsnZero, type Lsn } from '../../base/lsn.ts';
 import { defineActor, type ActorRef, type Context } from '../../runtime/actor.ts';
 import { type AcceptorMessage, type ReadWalResult } from '../acceptor/protocol.ts';
+import { type ControlMessage } from '../control/protocol.ts';
 import { type TimelineMessage } from '../timeline/protocol.ts';
 import {
+  type AcceptorsFound,
   type ChunkIngested,
   type ChunkRead,
   type ReadDue,
@@ -28,9 +30,11 @@ import {
 
 interface Receiver {
   readonly options: WalReceiverOptions;
-  readonly acceptors: readonly ActorRef<AcceptorMessage>[];
+  acceptorPaths: readonly string[];
   /** The one it reads from. */
   reads: number;
+  /** Acceptors that gave nothing, one after the other. */
+  barren: number;
   readonly timeline: ActorRef<TimelineMessage>;
   /** Numbers beginnings: what an earlier one still has under way is void. */
   attempt: number;
@@ -68,8 +72,9 @@ function start(context: ReceiverContext, options: WalReceiverOptions): Receiver 
   context.after(0, { kind: 'resumeDue', attempt: 0 });
   return {
     options,
-    acceptors: options.acceptorPaths.map((path) => context.ref(path)),
+    acceptorPaths: options.acceptorPaths,
     reads: 0,
+    barren: 0,
     timeline: context.ref(options.timelinePath),
     attempt: 0,
     reading: false,
@@ -99,6 +104,9 @@ function receive(context: ReceiverContext, receiver: Receiver, message: WalRecei
       return;
     case 'transferFailed':
       onTransferFailed(context, receiver, message);
+      return;
+    case 'acceptorsFound':
+      onAcceptorsFound(receiver, message);
       return;
     case 'resumeDue':
       onResumeDue(context, receiver, message);
@@ -133,6 +141,7 @@ function onChunkRead(context: ReceiverContext, receiver: Receiver, message: Chun
     receiver.receivedLsn = (message.begin + size) as Lsn;
     receiver.next = message;
     receiver.chunkCame_ms = context.clock.monotonic_ms();
+    receiver.barren = 0;
   }
   const soon = size > 0 && receiver.chunkCame_ms - chunkCame_ms < options.gather_ms;
   const gather = soon && size < options.chunkBytesMax / littleFraction;
@@ -171,9 +180,16 @@ function onTransferFailed(
     context.log('warn', 'WAL does not reach the timeline', { failure: failure.message });
   receiver.trouble = failure.message;
   receiver.attempt += 1;
-  turn(receiver);
+  turn(context, receiver);
   const pause_ms = failure.kind === 'corrupt' ? corruptPause_ms : receiver.options.retry_ms;
   context.after(pause_ms, { kind: 'resumeDue', attempt: receiver.attempt });
+}
+
+/** They may be the same: then all is as it was. */
+function onAcceptorsFound(receiver: Receiver, { acceptorPaths }: AcceptorsFound): void {
+  if (acceptorPaths.join() === receiver.acceptorPaths.join()) return;
+  receiver.acceptorPaths = acceptorPaths;
+  receiver.reads = 0;
 }
 
 function onResumeDue(context: ReceiverContext, receiver: Receiver, message: ResumeDue): void {
@@ -209,22 +225,44 @@ function read(context: ReceiverContext, receiver: Receiver): void {
 }
 
 async function readChunk(context: ReceiverContext, receiver: Receiver): Promise<ReadWalResult> {
-  const { acceptors, reads, options, receivedLsn: from, commitLsn } = receiver;
+  const { acceptorPaths, reads, options, receivedLsn: from, commitLsn } = receiver;
+  const acceptor = context.ref<AcceptorMessage>(acceptorPaths[reads]!);
   const { chunkBytesMax: bytesMax, reader, wait_ms } = options;
   const ask = { kind: 'readWal', from, bytesMax, reader, term: null } as const;
   try {
-    return await context.ask(acceptors[reads]!, ask, { timeout_ms: wait_ms });
+    return await context.ask(acceptor, ask, { timeout_ms: wait_ms });
   } catch (error) {
     const nothingCame = error instanceof Failure && error.code === 'ask_timed_out';
-    if (nothingCame) turn(receiver); // it may be cut off from the proposer
+    if (nothingCame) turn(context, receiver); // it may be cut off from the proposer
     if (nothingCame) return { begin: from, bytes: new Uint8Array(0), commitLsn };
     throw error;
   }
 }
 
 /** To the next acceptor: what is committed, any of them has or will have. */
-function turn(receiver: Receiver): void {
-  receiver.reads = (receiver.reads + 1) % receiver.acceptors.length;
+function turn(context: ReceiverContext, receiver: Receiver): void {
+  const count = receiver.acceptorPaths.length;
+  receiver.reads = (receiver.reads + 1) % count;
+  receiver.barren += 1;
+  if (receiver.barren % count === 0) void findAcceptors(context, receiver);
+}
+
+/**
+ * It asks, rather than to be told when members change: what one host announces to another may be lost, and
+ * who begins anew after a crash begins with the acceptors of old. Whoever cannot be asked now is asked
+ * after the next round.
+ */
+async function findAcceptors(context: ReceiverContext, { options }: Receiver): Promise<void> {
+  const { timeline } = options;
+  const control = context.ref<ControlMessage>(options.control);
+  try {
+    const find = { kind: 'findAcceptors', timeline } as const;
+    const acceptorPaths = await context.ask(control, find, limits(options));
+    context.tell(context.self, { kind: 'acceptorsFound', acceptorPaths });
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    context.log('warn', 'control does not say who the acceptors are', { failure: error.message });
+  }
 }
 
 function ingest(context: ReceiverContext, receiver: Receiver, chunk: ChunkRead): void {

@@ -15,6 +15,7 @@ test('timelines: a control that was restarted gives out no number a second time'
       if (behavior === 'timeline') numbers.push((options as TimelineOptions).number);
       return Promise.resolve();
     },
+    self: { path: 'control/host' },
     ref: (path: string) => ({ path }),
     stop: () => Promise.resolve(),
   } as unknown as Context<ControlMessage>;

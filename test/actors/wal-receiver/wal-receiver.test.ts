@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { type WalReceiverOptions } from '../../../src/actors/wal-receiver/protocol.ts';
 import { type Lsn } from '../../../src/base/lsn.ts';
-import { walFixture } from '../../postgres/wal-fixture.ts';
+import { fixtureSegmentSize, walFixture } from '../../postgres/wal-fixture.ts';
+import { type DoubleBranches } from '../control-double.ts';
 import { recordEnds, TestAcceptor, withQuorum, type QuorumHost } from '../quorum-host.ts';
 import { collected } from '../timeline-double.ts';
 
@@ -14,6 +15,8 @@ const { start } = walFixture(18);
 const ends = recordEnds(walFixture(18));
 const middle = ends[400]!;
 const late = ends.at(-1)!;
+/** Paths of the acceptors, as control knows them. */
+const present: string[] = [];
 
 test('wal-receiver: brings the timeline all committed WAL, in order', async () => {
   await withReceiver(async (acceptor) => {
@@ -98,18 +101,69 @@ test('wal-receiver: an acceptor that starts anew costs nothing', async () => {
   });
 });
 
-async function withReceiver(body: (acceptor: TestAcceptor) => Promise<void>): Promise<void> {
+test('wal-receiver: when all acceptors have been replaced it reads from the new ones', async () => {
+  await withReceiver(async (acceptor, host) => {
+    await acceptor.append(start, middle);
+    await acceptor.commit(middle);
+    await collectedUpTo(middle);
+    const heir = await new TestAcceptor(host, 'heir').start();
+    await heir.create();
+    await heir.elect(1);
+    await heir.append(start, late);
+    await heir.commit(late);
+
+    present.splice(0, 1, heir.path);
+    await acceptor.stop();
+    await collectedUpTo(late);
+
+    equal(Buffer.compare(content(), acceptor.bytes(start, late)), 0);
+  });
+});
+
+test('wal-receiver: nor is it lost when its acceptors are silent, and no members any more', async () => {
+  await withReceiver(
+    async (acceptor, host) => {
+      await acceptor.append(start, middle);
+      await acceptor.commit(middle);
+      await collectedUpTo(middle);
+      const heir = await new TestAcceptor(host, 'heir').start();
+      await heir.create();
+      await heir.elect(1);
+      await heir.append(start, late);
+      await heir.commit(late);
+
+      present.splice(0, 1, heir.path);
+      await collectedUpTo(late);
+
+      equal(Buffer.compare(content(), acceptor.bytes(start, late)), 0);
+    },
+    { wait_ms: 20 },
+  );
+});
+
+async function withReceiver(
+  body: (acceptor: TestAcceptor, host: QuorumHost) => Promise<void>,
+  given: Partial<WalReceiverOptions> = {},
+): Promise<void> {
   Object.assign(collected, { chunks: [], refusals: 0, inFlightMax: 0 });
   await withQuorum(async (host) => {
     const acceptor = await new TestAcceptor(host).start();
     await acceptor.create();
     await acceptor.elect(1);
-    await spawnReceiver(host, acceptor);
-    await body(acceptor);
+    present.splice(0, present.length, acceptor.path);
+    await spawnReceiver(host, given);
+    await body(acceptor, host);
   });
 }
 
-async function spawnReceiver({ runtime }: QuorumHost, acceptor: TestAcceptor): Promise<void> {
+async function spawnReceiver(
+  { runtime }: QuorumHost,
+  given: Partial<WalReceiverOptions>,
+): Promise<void> {
+  const identity = { systemId: '1', major: 18, segmentSize: fixtureSegmentSize };
+  const ranges = [{ timeline: 't', acceptors: present, from: start, to: null }];
+  const branches: DoubleBranches = { main: { ...identity, ranges } };
+  await runtime.spawn({ behavior: 'control', name: 'host', options: branches, thread: null });
   await runtime.spawn({
     behavior: 'timeline',
     name: 't',
@@ -117,14 +171,17 @@ async function spawnReceiver({ runtime }: QuorumHost, acceptor: TestAcceptor): P
     thread: null,
   });
   const options: WalReceiverOptions = {
-    acceptorPaths: [acceptor.path],
+    acceptorPaths: [...present],
+    timeline: 't',
     timelinePath: 'timeline/t',
+    control: 'control/host',
     chunkBytesMax: 20_000,
     gather_ms: 1_000,
     reader: 'test',
     wait_ms: 5_000,
     answerTimeout_ms: 5_000,
     retry_ms: 5,
+    ...given,
   };
   await runtime.spawn({ behavior: 'wal-receiver', name: 't', options, thread: null });
 }

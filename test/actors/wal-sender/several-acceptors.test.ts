@@ -26,7 +26,7 @@ test('wal-sender: when its acceptor goes a follower is served by another, and no
   );
 });
 
-test('wal-sender: what the nearest acceptor does not have yet is another’s, and nothing comes twice', async () => {
+test('wal-sender: what the nearest acceptor lacks is another’s, and nothing comes twice', async () => {
   await withSender(
     async ({ host, main, address }) => {
       const ahead = await acceptor(host, 'ahead', start);
@@ -45,7 +45,7 @@ test('wal-sender: what the nearest acceptor does not have yet is another’s, an
   );
 });
 
-test('wal-sender: when all acceptors have been replaced a follower gets the rest from the new ones', async () => {
+test('wal-sender: when all acceptors have been replaced the new ones send the rest', async () => {
   const mainAcceptors = ['acceptor/main'];
   await withSender(
     async ({ host, main, address }) => {
