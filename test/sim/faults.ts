@@ -8,7 +8,7 @@ import { folderOf } from './host-acceptors.ts';
 import { type Host } from './host.ts';
 import { type World } from './world.ts';
 
-/** What was done, in a word; null when it was not possible. */
+/** What was done, as `what: whom`; null when it was not possible. */
 type Fault = (world: World) => string | null;
 
 /** Of any world. */
@@ -51,7 +51,9 @@ export function faultsOf(world: World, changes: boolean): readonly Fault[] {
 /** Does one of them. */
 export function disturb(world: World, faults: readonly Fault[]): void {
   const done = world.random.pick(faults)(world);
-  if (done !== null) world.count(done);
+  if (done === null) return;
+  const [what, whom = ''] = done.split(': ');
+  world.does(what!, whom);
 }
 
 function upHost({ random, hosts }: World): Host | null {
@@ -63,13 +65,14 @@ function losePower(world: World): string | null {
   const host = upHost(world);
   if (host === null) return null;
   void world.losePower(host, world.random.below(300));
-  return 'power lost';
+  return `power lost: ${host.name}`;
 }
 
 /** Between any two operations on the disk, those of the next start included. */
 function losePowerLater({ random, hosts }: World): string {
-  random.pick(hosts).disk.losePowerAfter(1 + random.below(40));
-  return 'power lost within disk operations';
+  const { disk, name } = random.pick(hosts);
+  disk.losePowerAfter(1 + random.below(40));
+  return `power failing between operations: ${name}`;
 }
 
 function losePowerEverywhere(world: World): string {
@@ -82,29 +85,37 @@ function crashProcess(world: World): string | null {
   const host = upHost(world);
   if (host === null) return null;
   void world.crash(host, world.random.pick([0, world.random.below(300), 2_000]));
-  return 'process killed';
+  return `process killed: ${host.name}`;
 }
 
 function crashThread(world: World): string | null {
   const host = upHost(world);
   if (host === null) return null;
-  void world.simulation.crashThread(world.random.pick(host.threads), world.random.below(50));
-  return 'thread killed';
+  const thread = world.random.pick(host.threads);
+  void world.simulation.crashThread(thread, world.random.below(50));
+  return `thread killed: ${thread}`;
 }
 
 function crashActor(world: World): string | null {
   const { random, hosts, simulation } = world;
-  const { name } = random.pick(hosts);
+  const { name, interims } = random.pick(hosts);
   const own = ['acceptor-', 'timeline/', 'wal-receiver/', 'control/'].map((role) =>
     role.endsWith('-') ? `${role}${name}/t` : `${role}${name}`,
   );
-  const path = random.pick([...own, 'proposer/p', 'proposer/q', `proposer/change-${name}`]);
-  return simulation.crashActor(path) ? 'actor crashed' : null;
+  const path = random.pick([
+    ...own,
+    'proposer/p',
+    'proposer/q',
+    `proposer/interim-${name}-${interims}`,
+  ]);
+  return simulation.crashActor(path) ? `actor crashed: ${path}` : null;
 }
 
 function killControl(world: World): string | null {
   const { name } = world.random.pick(world.hosts);
-  return world.simulation.crashActor(`control/${name}`) ? 'driver of changes crashed' : null;
+  return world.simulation.crashActor(`control/${name}`)
+    ? `driver of changes crashed: ${name}`
+    : null;
 }
 
 function pauseHost(world: World): string | null {
@@ -113,7 +124,7 @@ function pauseHost(world: World): string | null {
   const pause_ms = world.random.below(1_500);
   for (const thread of host.threads)
     if (world.simulation.isUp(thread)) world.simulation.pauseThread(thread, pause_ms);
-  return 'host paused';
+  return `host paused: ${host.name}`;
 }
 
 function pauseThread(world: World): string | null {
@@ -121,22 +132,23 @@ function pauseThread(world: World): string | null {
   const thread = random.pick(random.pick(world.hosts).threads);
   if (!simulation.isUp(thread)) return null;
   simulation.pauseThread(thread, random.below(1_000));
-  return 'thread paused';
+  return `thread paused: ${thread}`;
 }
 
 function fillDisk(world: World): string {
   const { random, simulation } = world;
-  const { disk } = random.pick(world.hosts);
+  const { disk, name } = random.pick(world.hosts);
   disk.room = random.below(100_000);
   simulation.after(random.below(500), () => {
     disk.room = Infinity;
   });
-  return 'disk full';
+  return `disk full: ${name}`;
 }
 
 function failSync({ random, hosts }: World): string {
-  random.pick(hosts).disk.failSyncAfter(1 + random.below(5));
-  return 'sync failed';
+  const { disk, name } = random.pick(hosts);
+  disk.failSyncAfter(1 + random.below(5));
+  return `sync failing soon: ${name}`;
 }
 
 /** As when somebody sets it, an hour at most. */
@@ -156,9 +168,9 @@ function cut({ random, hosts, network }: World): string | null {
   if (one === other) return null;
   const for_ms = random.below(random.pick([100, 2_000]));
   network.cut(one.name, other.name, for_ms);
-  if (random.oneIn(3)) return 'cut one way';
+  if (random.oneIn(3)) return `cut one way: from ${one.name} to ${other.name}`;
   network.cut(other.name, one.name, for_ms);
-  return 'cut both ways';
+  return `cut both ways: ${one.name} and ${other.name}`;
 }
 
 /** From everybody, one way or both. */
@@ -170,14 +182,14 @@ function isolate({ random, hosts, network }: World): string {
     if (ways !== 'out') network.cut(other, name, for_ms);
     if (ways !== 'in') network.cut(name, other, for_ms);
   }
-  return 'host isolated';
+  return `host isolated: ${name}, ${ways}`;
 }
 
 function breakConnection({ random, hosts, network }: World): string | null {
   const [one, other] = [random.pick(hosts), random.pick(hosts)];
   if (one === other) return null;
   network.break(one.name, other.name);
-  return 'connection broken';
+  return `connection broken: ${one.name} and ${other.name}`;
 }
 
 function weather({ random, network }: World): string {
@@ -200,7 +212,7 @@ function replaceMember(world: World): string | null {
   const { name } = random.pick(hosts);
   if (name === hostOf(id) && !world.lostMembers().includes(id)) return null;
   void world.replaceMember(id, name);
-  return 'change of members';
+  return `change of members: ${name} instead of ${id}`;
 }
 
 function failStore({ random, store, simulation }: World): string {
@@ -228,7 +240,7 @@ function loseDisk(world: World): string | null {
   if (host === null) return null;
   void world.crash(host, world.random.below(300));
   host.wipe(world.document.membership.configuration);
-  return 'disk lost';
+  return `disk lost: ${host.name}`;
 }
 
 /** In the log, where somebody may read or scan it. */
@@ -242,5 +254,5 @@ function rot(world: World): string | null {
   const path = `${folder}/${world.random.pick(names)}`;
   host.isDamaged = true;
   host.disk.rot(path, world.random.below(2 ** 20), 1 << world.random.below(8));
-  return 'bits rotten';
+  return `bits rotten: ${path} of ${host.name}`;
 }

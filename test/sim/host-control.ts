@@ -28,6 +28,8 @@ export interface ControlWorld {
   homeOf(host: string): AcceptorHome;
   /** Name of the compute whose proposer lives on the host; null when there is none. */
   computeOn(host: string): string | null;
+  /** The number of a new proposer without a compute on the host. */
+  countInterim(host: string): number;
   /** Settles after a while, unless the host dies. */
   pause(host: string): Promise<void>;
 }
@@ -178,7 +180,7 @@ function addressed(
   return {
     ...bound(context),
     ref: (path) => context.ref(simulatedPath(path, world, self)),
-    spawn: (child) => context.spawn(simulatedChild(child, self)),
+    spawn: (child) => context.spawn(simulatedChild(child, world, self)),
   };
 }
 
@@ -192,8 +194,10 @@ function simulatedPath(path: string, world: ControlWorld, self: string): string 
   return `proposer/${world.computeOn(host) ?? `none-on-${host}`}`;
 }
 
-function simulatedChild(child: ChildSpec, self: string): ChildSpec {
+// three parameters: what, and where
+function simulatedChild(child: ChildSpec, world: ControlWorld, self: string): ChildSpec {
   if (child.behavior !== 'proposer') return child;
   const options = { ...(child.options as object), acceptorPath: 'acceptor-{host}/t' };
-  return { ...child, name: `change-${self}`, options, thread: `wal-${self}` };
+  const name = `interim-${self}-${world.countInterim(self)}`;
+  return { ...child, name, options, thread: `wal-${self}` };
 }

@@ -21,6 +21,8 @@ export class Host {
   isDamaged = false;
   /** Counts its processes. */
   lives = 0;
+  /** Counts proposers without a compute. */
+  interims = 0;
 
   constructor(name: string, disk: SimulatedDisk, clockRate: number) {
     this.name = name;

@@ -3,13 +3,13 @@
  */
 import { disturb, faultsOf } from './faults.ts';
 import { heal } from './healing.ts';
-import { plants, type PlantName } from './plants.ts';
 import { checkAllHaveAll, checkQuorum } from './quorum-check.ts';
 import { World } from './world.ts';
 
 export interface RunOptions {
   readonly seed: number;
-  readonly plant: PlantName | null;
+  /** Told of the world before anything happens in it. */
+  readonly onWorld?: (world: World) => void;
 }
 
 /** What happened in a run. */
@@ -28,23 +28,18 @@ export interface Summary {
 const faultyTime_ms = { steady: 3_000, changing: 8_000 } as const;
 
 /** The kind of world a seed makes: one in five has a single acceptor, half of the others change members. */
-export function kindOf(seed: number): { readonly acceptors: number; readonly changes: boolean } {
+function kindOf(seed: number): { readonly acceptors: number; readonly changes: boolean } {
   const acceptors = seed % 5 === 0 ? 1 : 3;
   return { acceptors, changes: acceptors > 1 && seed % 2 === 0 };
 }
 
-/** A whole run. Throws the first claim that did not hold, and says how to see it again. */
-export async function run(options: RunOptions): Promise<{ world: World; summary: Summary }> {
-  const { seed, plant } = options;
+/** A whole run. Throws the first claim that did not hold. */
+export async function run({ seed, onWorld }: RunOptions): Promise<Summary> {
   const kind = kindOf(seed);
-  const world = new World({ seed, ...kind, plant: plant === null ? null : plants[plant] });
+  const world = new World({ seed, ...kind });
+  onWorld?.(world);
   try {
-    return { world, summary: await play(world, kind.changes) };
-  } catch (error) {
-    const planted = plant === null ? '' : ` --plant ${plant}`;
-    const command = `node --import tsx test/sim/run.ts --seed ${seed}`;
-    const text = error instanceof Error ? error.message : String(error);
-    throw new Error(`${text}\nseed=${seed}, again with: ${command}${planted}`, { cause: error });
+    return await play(world, kind.changes);
   } finally {
     world.simulation.end();
   }

@@ -1,6 +1,6 @@
 /**
  * The real acceptor under observation: every answer it gives and every state it reaches goes past the
- * `Watch` of the member it is, and a defect may be planted in it.
+ * `Watch` of the member it is.
  */
 import { acceptorOn } from '../../src/actors/acceptor/acceptor.ts';
 import { type AcceptorMessage, type AcceptorOptions } from '../../src/actors/acceptor/protocol.ts';
@@ -13,11 +13,9 @@ import {
 import { bound } from './bound-context.ts';
 import { type Host } from './host.ts';
 import { type Ledger } from './ledger.ts';
-import { type SimulatedDisk } from './simulated-disk.ts';
 import { Watch } from './watch.ts';
 
-export type AcceptorBehavior = ReturnType<typeof acceptorOn>;
-export type AcceptorShell = Parameters<AcceptorBehavior['receive']>[1];
+type AcceptorShell = Parameters<ReturnType<typeof acceptorOn>['receive']>[1];
 type AcceptorContext = Context<AcceptorMessage>;
 
 /** Crashes are the simulation's daily bread: nobody gives up over them. */
@@ -28,23 +26,12 @@ export const patient: RestartIntensity = {
   maxDelay_ms: 50,
 };
 
-/** A defect: the acceptor with something wrong in it. */
-export type Plant = (inner: AcceptorBehavior, disk: SimulatedDisk) => AcceptorBehavior;
-
-export interface WatchOptions {
-  readonly ledger: Ledger;
-  readonly host: Host;
-  readonly plant: Plant | null;
-}
-
-export function watchedAcceptor({
-  ledger,
-  host,
-  plant,
-}: WatchOptions): Behavior<AcceptorMessage, AcceptorShell, AcceptorOptions> {
+export function watchedAcceptor(
+  ledger: Ledger,
+  host: Host,
+): Behavior<AcceptorMessage, AcceptorShell, AcceptorOptions> {
   const { disk, watches } = host;
-  const sound = acceptorOn(disk);
-  const inner = plant === null ? sound : plant(sound, disk);
+  const inner = acceptorOn(disk);
   return {
     ...inner,
     intensity: patient,

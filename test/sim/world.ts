@@ -26,7 +26,7 @@ import { endsKept, recordingTimeline, type Recording } from './recording-timelin
 import { start, timeline } from './setting.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedStore } from './simulated-store.ts';
-import { patient, watchedAcceptor, type Plant } from './watched-acceptor.ts';
+import { patient, watchedAcceptor } from './watched-acceptor.ts';
 import { Writer } from './writer.ts';
 
 export interface WorldOptions {
@@ -35,11 +35,12 @@ export interface WorldOptions {
   readonly acceptors: number;
   /** Whether members change: then there are hosts to spare. */
   readonly changes: boolean;
-  readonly plant: Plant | null;
 }
 
 const clockRates = [1, 1, 1, 0.9, 1.1] as const;
 const changePause_ms = 100;
+/** Many times what any sound run takes. */
+const stepsMax = 2_000_000;
 /** What a crash by the simulation looks like in the trace. */
 const ordered =
   /^((ChildFailed: .*)?(PowerLost:|AssertionFailed: a failed sync)|ChildFailed: .*killed=true)/;
@@ -54,18 +55,17 @@ export class World {
   readonly hosts: readonly Host[];
   readonly writers: readonly Writer[];
   readonly recordings = new Map<string, Recording>();
-  /** How often what was done to this world. */
+  /** What was done to this world, between which events of the trace. */
+  readonly story: { readonly traced: number; readonly text: string }[] = [];
+  /** How often what of it. */
   readonly faults = new Map<string, number>();
   /** Changes of members asked for and not answered. */
   changing = 0;
-  readonly #options: WorldOptions;
   /** Hosts of computes, by name. */
   readonly #computes = new Map<string, string>();
   #traced = 0;
 
-  constructor(options: WorldOptions) {
-    const { seed, acceptors, changes } = options;
-    this.#options = options;
+  constructor({ seed, acceptors, changes }: WorldOptions) {
     this.random = new SeededRandom(seed + 3_000_003);
     const { random } = this;
     this.ledger = new Ledger(start, () => this.simulation.now_ms);
@@ -164,6 +164,7 @@ export class World {
     }
     const values = { failure: failure?.message ?? '' };
     this.ledger.claim(failure === null, 'nobody gives up', values);
+    this.ledger.claim(this.simulation.steps < stepsMax, 'a run ends', {});
     if (this.ledger.violation !== null) throw this.ledger.violation;
   }
 
@@ -193,8 +194,12 @@ export class World {
     }
   }
 
-  count(fault: string): void {
+  /** Something is done to the world: what, and to whom. */
+  does(fault: string, whom: string): void {
     this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
+    const time = this.simulation.now_ms.toFixed(3);
+    const traced = this.simulation.trace.length;
+    this.story.push({ traced, text: `at ${time} ms: ${fault} ${whom}` });
   }
 
   #between(): SimulatedNetwork {
@@ -233,7 +238,6 @@ export class World {
 
   #behaviors(): Behaviors {
     const { ledger } = this;
-    const { plant } = this.#options;
     const behaviors: Record<string, AnyBehavior> = {
       control: hostControl(this.#controlWorld()),
       proposer: { ...proposer, intensity: patient },
@@ -241,7 +245,7 @@ export class World {
       timeline: recordingTimeline(ledger, this.#stream(), this.recordings),
     };
     for (const host of this.hosts)
-      behaviors[`acceptor-${host.name}`] = watchedAcceptor({ ledger, host, plant });
+      behaviors[`acceptor-${host.name}`] = watchedAcceptor(ledger, host);
     return behaviors;
   }
 
@@ -251,6 +255,7 @@ export class World {
       storeOf: (name) => this.store.for(this.#lifeOf(name)),
       homeOf: (name) => this.#homeOf(name),
       computeOn: (name) => [...this.#computes].find(([, host]) => host === name)?.[0] ?? null,
+      countInterim: (name) => (this.host(name).interims += 1),
       pause: (name) =>
         new Promise((resolve) => {
           const isAlive = this.#lifeOf(name);
