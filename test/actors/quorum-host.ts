@@ -27,7 +27,7 @@ import { type LogEntry } from '../../src/io/log.ts';
 import { startRuntime, type Runtime } from '../../src/runtime/runtime.ts';
 import { walPageStart } from '../../src/postgres/wal-page.ts';
 import { fixtureSegmentSize, walFixture, type WalFixture } from '../postgres/wal-fixture.ts';
-import { disk, told } from './quorum-registry.ts';
+import { disk, store, told } from './quorum-registry.ts';
 
 export const limits = { timeout_ms: 10_000 } as const;
 
@@ -44,6 +44,7 @@ export async function withQuorum(body: (host: QuorumHost) => Promise<void>): Pro
   const logged: LogEntry[] = [];
   const asks: string[] = [];
   told.length = 0;
+  store.reset();
   Object.assign(disk, { room: Infinity, syncFails: false, syncs: 0 });
   const runtime = await startRuntime({
     behaviors: new URL('./quorum-registry.ts', import.meta.url),

@@ -1,18 +1,22 @@
 /**
- * Registry of the quorum's actors for tests: the acceptors' disk is the test's, and a stand-in for
- * the compute notes what its proposer tells it.
+ * Registry of the quorum's actors for tests: the acceptors' disk and the object store are the test's, and a
+ * stand-in for the compute notes what its proposer tells it.
  */
 import { type ComputeMessage } from '../../src/actors/compute/protocol.ts';
 import { acceptorOn } from '../../src/actors/acceptor/acceptor.ts';
+import { archiverOn } from '../../src/actors/archiver/archiver.ts';
 import { proposer } from '../../src/actors/proposer/proposer.ts';
 import { walReceiver } from '../../src/actors/wal-receiver/wal-receiver.ts';
 import { walSender } from '../../src/actors/wal-sender/wal-sender.ts';
 import { type Behaviors } from '../../src/runtime/actor.ts';
 import { controlDouble } from './control-double.ts';
 import { FaultyDisk } from './faulty-disk.ts';
+import { FaultyStore } from './faulty-store.ts';
 import { timelineDouble } from './timeline-double.ts';
 
 export const disk = new FaultyDisk();
+/** The object store of all archivers. */
+export const store = new FaultyStore();
 
 /** What owners were told, by all proposers of this test file. */
 export const told: string[] = [];
@@ -38,6 +42,7 @@ const owner = {
 
 export const behaviors: Behaviors = {
   acceptor: acceptorOn(disk),
+  archiver: archiverOn(() => store),
   control: controlDouble,
   proposer: proposer,
   'wal-receiver': walReceiver,

@@ -22,6 +22,8 @@ export const collected = {
   refusals: 0,
   /** Highest number of chunks handed over and not yet answered. */
   inFlightMax: 0,
+  /** What every double says that it has on its own disk. */
+  durableLsn: lsn(0),
   onChunk: (): void => undefined,
 };
 let inFlight = 0;
@@ -37,7 +39,9 @@ export const timelineDouble = defineActor<TimelineMessage, State, DoubleOptions>
   start: (_context, { startLsn }) => ({ received: startLsn }),
   receive: (context, state, message) => {
     if (message.kind === 'describeTimeline') {
-      const stands = { receivedLsn: state.received, ingestedLsn: state.received };
+      const { received } = state;
+      const { durableLsn: diskConsistentLsn } = collected;
+      const stands = { receivedLsn: received, ingestedLsn: received, diskConsistentLsn };
       context.answer(message, stands as TimelineDescription);
     } else if (message.kind === 'ingestWal') {
       inFlight += 1;

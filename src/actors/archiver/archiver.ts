@@ -40,8 +40,6 @@ interface Archiver extends LookParts {
 }
 type ArchiverContext = Context<ArchiverMessage>;
 
-/** A segment that was read is kept so long for the next read of it. */
-const memory_ms = 10_000;
 const pauseMax_ms = 30_000;
 
 /** The archiver, in front of the object store that `open` opens. */
@@ -136,7 +134,7 @@ async function onReadArchived(
   }
   if (!archive.remembers || archiver.forgets) return;
   archiver.forgets = true;
-  context.after(memory_ms, { kind: 'forgetDue' });
+  context.after(archiver.options.idle_ms, { kind: 'forgetDue' });
 }
 
 function onForgetDue(archiver: Archiver): void {

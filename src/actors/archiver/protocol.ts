@@ -14,7 +14,7 @@ export interface ArchiverSettings {
   readonly keep_bytes: number;
   /** Between two looks at the acceptor, while WAL is appended. */
   readonly look_ms: number;
-  /** When nothing was committed for so long, the timeline is idle. */
+  /** When nothing was committed for so long, the timeline is idle. A segment read is remembered so long. */
   readonly idle_ms: number;
 }
 
@@ -80,7 +80,7 @@ export interface Looked extends Tell<'looked'> {
 export interface LookFailed extends Tell<'lookFailed'> {
   readonly failure: FailureData;
 }
-/** Nobody has read for a while. */
+/** A segment that was read was remembered for the next read long enough. */
 interface ForgetDue extends Tell<'forgetDue'> {
   readonly kind: 'forgetDue';
 }
