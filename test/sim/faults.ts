@@ -99,7 +99,7 @@ function crashThread(world: World): string | null {
 function crashActor(world: World): string | null {
   const { random, hosts, simulation } = world;
   const { name, interims } = random.pick(hosts);
-  const own = ['acceptor-', 'timeline/', 'wal-receiver/', 'control/'].map((role) =>
+  const own = ['acceptor-', 'timeline/', 'wal-receiver/', 'archiver/', 'control/'].map((role) =>
     role.endsWith('-') ? `${role}${name}/t` : `${role}${name}`,
   );
   const path = random.pick([
@@ -157,7 +157,8 @@ function jumpClock({ random, hosts, simulation }: World): string {
   return 'clock set';
 }
 
-function removeWal(world: World): string {
+function removeWal(world: World): string | null {
+  if (world.archived) return null;
   void world.removeWal();
   return 'segments removed';
 }

@@ -8,6 +8,7 @@ import {
   type AcceptorMessage,
   type AcceptorOptions,
 } from '../../src/actors/acceptor/protocol.ts';
+import { type ArchiverOptions } from '../../src/actors/archiver/protocol.ts';
 import { type MembersParts } from '../../src/actors/control/members.ts';
 import { type ControlMessage } from '../../src/actors/control/protocol.ts';
 import { type TimelineDescription } from '../../src/actors/timeline/protocol.ts';
@@ -22,6 +23,8 @@ export interface AcceptorHome {
   readonly disk: SimulatedDisk;
   /** Its bytes were changed behind its back: it need not start. */
   readonly isDamaged: () => boolean;
+  /** Timelines that ingest the log; null when nothing is archived. */
+  readonly copies: readonly string[] | null;
   /** It did not start although nothing was done to it. */
   readonly failedToStart: (failure: Failure) => void;
 }
@@ -87,20 +90,36 @@ export class HostAcceptors implements Pick<
   }
 
   async #run(id: string, newborn: boolean): Promise<ActorRef<AcceptorMessage>> {
-    const { host } = this.#home;
+    const { host, copies } = this.#home;
     ensure(hostOf(id) === host, 'acceptor_of_another_member', { own: host, asked: id });
     await this.#stop();
+    const archiver = copies === null ? null : `archiver/${host}`;
     const options: AcceptorOptions = {
-      ...{ acceptor: id, timeline, newborn, archiver: null, directory: folderOf(id, host) },
+      ...{ acceptor: id, timeline, newborn, archiver, directory: folderOf(id, host) },
     };
     const thread = `wal-${host}`;
     await this.#context.spawn({ behavior: `acceptor-${host}`, name: timeline, options, thread });
     this.#running = id;
+    if (copies !== null) await this.#archive(id, copies);
     return this.#acceptorOf(id);
+  }
+
+  async #archive(member: string, copies: readonly string[]): Promise<void> {
+    const { host } = this.#home;
+    const { major, segmentSize } = identity;
+    const options: ArchiverOptions = {
+      ...{ timeline, major, segmentSize, member, copies },
+      ...{ keep_bytes: 65_536, look_ms: 50, idle_ms: 300, objectStore: host },
+      acceptor: `acceptor-${host}/${timeline}`,
+      acceptorPath: `acceptor-{host}/${timeline}`,
+    };
+    const thread = `main-${host}`;
+    await this.#context.spawn({ behavior: 'archiver', name: host, options, thread });
   }
 
   async #stop(): Promise<void> {
     this.#running = null;
+    await this.#context.stop(this.#context.ref(`archiver/${this.#home.host}`));
     await this.#context.stop(this.#context.ref(`acceptor-${this.#home.host}/${timeline}`));
   }
 

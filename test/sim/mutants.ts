@@ -175,6 +175,17 @@ export const mutants = {
       },
     ],
   },
+  removesBeforeUpload: {
+    defect: 'WAL is removed before it is known to be in the object store',
+    within: 10,
+    patches: [
+      {
+        file: 'src/actors/archiver/archive-plan.ts',
+        from: 'const floor = [archivedLsn, kept, ...durable].reduce(minLsn);',
+        to: 'const floor = [archivedLsn, kept, ...durable].slice(1).reduce(minLsn);',
+      },
+    ],
+  },
   servesUncommitted: {
     defect: 'readers get what is on this disk, committed or not',
     within: 3,

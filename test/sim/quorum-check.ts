@@ -1,12 +1,14 @@
 /**
  * QuorumCheck: what would be left of the log if the power failed everywhere now.
  */
-import { maxLsn } from '../../src/base/lsn.ts';
+import { maxLsn, type Lsn } from '../../src/base/lsn.ts';
 import { Failure } from '../../src/base/failure.ts';
 import { openStore, type Store } from '../../src/actors/acceptor/store.ts';
+import { wholeKey } from '../../src/actors/archiver/archive-names.ts';
 import { hostOf, type AcceptorId } from '../../src/consensus/membership.ts';
 import { folderOf } from './host-acceptors.ts';
-import { start, timeline } from './setting.ts';
+import { segmentNumber, segmentStart } from '../../src/postgres/wal-page.ts';
+import { identity, start, timeline } from './setting.ts';
 import { type World } from './world.ts';
 
 /**
@@ -48,9 +50,24 @@ function hasAcknowledged(world: World, id: AcceptorId): boolean {
   const { committed, acknowledgedEnd } = world.ledger;
   const store = storeAfterPowerLoss(world, id);
   if (store === null || store.core.flushLsn < acknowledgedEnd) return false;
+  if (world.archived) checkArchive(world, id, store.log.firstLsn);
   const begin = maxLsn(start, store.log.firstLsn);
   const found = store.log.copy(begin, acknowledgedEnd - begin);
   return Buffer.compare(found, committed.slice(begin, acknowledgedEnd)) === 0;
+}
+
+/** What a member has removed is in the object store, as it was committed. */
+function checkArchive({ ledger, store }: World, id: AcceptorId, firstLsn: Lsn): void {
+  const { segmentSize } = identity;
+  const first = segmentNumber(start, segmentSize);
+  for (let segment = first; segmentStart(segment + 1, segmentSize) <= firstLsn; segment += 1) {
+    const found = store.peek(wholeKey(timeline, segment, segmentSize))?.bytes;
+    const end = segmentStart(segment + 1, segmentSize);
+    const begin = maxLsn(start, segmentStart(segment, segmentSize));
+    const kept = found?.subarray(found.length - (end - begin)) ?? new Uint8Array(0);
+    const same = Buffer.compare(kept, ledger.committed.slice(begin, end)) === 0;
+    ledger.claim(same, 'WAL is removed only when it is in the object store', { id, segment });
+  }
 }
 
 /** What the acceptor would find. */

@@ -51,7 +51,9 @@ export function recordingTimeline(
     },
     receive: (context, state, message) => {
       if (message.kind === 'describeTimeline') {
-        const stands = { receivedLsn: state.received, ingestedLsn: state.received };
+        const { received } = state;
+        const diskConsistentLsn = state.recording.ends.slice(-endsKept)[0]!;
+        const stands = { receivedLsn: received, ingestedLsn: received, diskConsistentLsn };
         context.answer(message, stands as TimelineDescription);
       } else if (message.kind === 'ingestWal') {
         const { begin, bytes } = message;

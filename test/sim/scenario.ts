@@ -4,7 +4,7 @@
 import { disturb, faultsOf } from './faults.ts';
 import { heal } from './healing.ts';
 import { checkAllHaveAll, checkQuorum } from './quorum-check.ts';
-import { World } from './world.ts';
+import { World, type WorldOptions } from './world.ts';
 
 export interface RunOptions {
   readonly seed: number;
@@ -27,10 +27,13 @@ export interface Summary {
 /** With changes of members there is more to go through. */
 const faultyTime_ms = { steady: 3_000, changing: 8_000 } as const;
 
-/** The kind of world a seed makes: one in five has a single acceptor, half of the others change members. */
-function kindOf(seed: number): { readonly acceptors: number; readonly changes: boolean } {
+/**
+ * The kind of world a seed makes: one in five has a single acceptor, half of the others change members; a
+ * third keep WAL in the object store.
+ */
+function kindOf(seed: number): Omit<WorldOptions, 'seed'> {
   const acceptors = seed % 5 === 0 ? 1 : 3;
-  return { acceptors, changes: acceptors > 1 && seed % 2 === 0 };
+  return { acceptors, changes: acceptors > 1 && seed % 2 === 0, archived: seed % 3 === 0 };
 }
 
 /** A whole run. Throws the first claim that did not hold. */

@@ -8,6 +8,7 @@ import {
   type AcceptorDescription,
   type AcceptorMessage,
 } from '../../src/actors/acceptor/protocol.ts';
+import { archiverOn } from '../../src/actors/archiver/archiver.ts';
 import { type ControlMessage } from '../../src/actors/control/protocol.ts';
 import { proposer } from '../../src/actors/proposer/proposer.ts';
 import { walReceiver } from '../../src/actors/wal-receiver/wal-receiver.ts';
@@ -35,6 +36,8 @@ export interface WorldOptions {
   readonly acceptors: number;
   /** Whether members change: then there are hosts to spare. */
   readonly changes: boolean;
+  /** Whether WAL goes to the object store. */
+  readonly archived: boolean;
 }
 
 const clockRates = [1, 1, 1, 0.9, 1.1] as const;
@@ -59,13 +62,15 @@ export class World {
   readonly story: { readonly traced: number; readonly text: string }[] = [];
   /** How often what of it. */
   readonly faults = new Map<string, number>();
+  readonly archived: boolean;
   /** Changes of members asked for and not answered. */
   changing = 0;
   /** Hosts of computes, by name. */
   readonly #computes = new Map<string, string>();
   #traced = 0;
 
-  constructor({ seed, acceptors, changes }: WorldOptions) {
+  constructor({ seed, acceptors, changes, archived }: WorldOptions) {
+    this.archived = archived;
     this.random = new SeededRandom(seed + 3_000_003);
     const { random } = this;
     this.ledger = new Ledger(start, () => this.simulation.now_ms);
@@ -168,8 +173,9 @@ export class World {
     if (this.ledger.violation !== null) throw this.ledger.violation;
   }
 
-  /** Has whole segments removed that no timeline will ask for again. */
+  /** Has whole segments removed that no timeline will ask for again. Archivers do it themselves. */
   async removeWal(): Promise<void> {
+    if (this.archived) return;
     const kept = [...this.recordings.values()].map(({ ends }) => ends.slice(-endsKept)[0]!);
     const below = lsn(Math.min(...kept));
     const removals = this.hosts.map(async ({ name }) => {
@@ -241,6 +247,7 @@ export class World {
     const behaviors: Record<string, AnyBehavior> = {
       control: hostControl(this.#controlWorld()),
       proposer: { ...proposer, intensity: patient },
+      archiver: { ...archiverOn((host) => this.store.for(this.#lifeOf(host))), intensity: patient },
       'wal-receiver': { ...walReceiver, intensity: patient },
       timeline: recordingTimeline(ledger, this.#stream(), this.recordings),
     };
@@ -278,6 +285,7 @@ export class World {
     return {
       host: name,
       disk: host.disk,
+      copies: this.archived ? [...this.recordings.keys()].map((one) => `timeline/${one}`) : null,
       isDamaged: () => host.isDamaged,
       failedToStart: ({ message }) => {
         const values = { host: name, failure: message };
