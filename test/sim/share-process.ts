@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import { ensureMutated } from './mutation.ts';
 import { emptyReport, merge, type Report } from './report.ts';
-import { run } from './scenario.ts';
+import { run, type Summary } from './scenario.ts';
 import { printTrace } from './trace.ts';
 import { type World } from './world.ts';
 
@@ -15,6 +15,13 @@ const { values } = parseArgs({
     mutant: { type: 'string' },
     share: { type: 'string' },
   },
+});
+
+/** Of the seed that runs. */
+const worlds: World[] = [];
+process.on('unhandledRejection', (error) => {
+  const values = { failure: String(error) };
+  worlds.at(-1)!.ledger.claim(false, 'whatever fails is heard of by somebody', values);
 });
 
 const first = Number(values.from);
@@ -35,9 +42,14 @@ async function runShare(share: string): Promise<void> {
   process.send!(report, () => process.exit());
 }
 
+function runSeed(seed: number): Promise<Summary> {
+  worlds.length = 0;
+  return run({ seed, onWorld: (made) => worlds.push(made) });
+}
+
 async function reportOf(seed: number): Promise<Report> {
   try {
-    const { virtual_ms, steps, faults, acknowledgements, generations } = await run({ seed });
+    const { virtual_ms, steps, faults, acknowledgements, generations } = await runSeed(seed);
     const changes = generations - 1;
     return { seeds: 1, virtual_ms, steps, faults, acknowledgements, changes, failures: [] };
   } catch (error) {
@@ -47,9 +59,8 @@ async function reportOf(seed: number): Promise<Report> {
 }
 
 async function tell(seed: number): Promise<number> {
-  const worlds: World[] = [];
   try {
-    const summary = await run({ seed, onWorld: (made) => worlds.push(made) });
+    const summary = await runSeed(seed);
     worlds.forEach(printTrace);
     console.log(JSON.stringify(summary));
     return 0;

@@ -45,6 +45,7 @@ export class MemberChange {
   readonly #options: MemberChangeOptions;
   readonly #events: ChangeEvent[] = [];
   #wake: () => void = () => undefined;
+  #failure: { readonly error: unknown } | null = null;
   /** Brings the log to new members when no compute runs that would. */
   readonly #carrier: InterimProposer;
 
@@ -54,15 +55,20 @@ export class MemberChange {
     this.#carrier = new InterimProposer(context, identity, hosts);
   }
 
-  /** To its end. */
+  /** To its end. Fails when an effect fails otherwise than the change knows: then another may resume it. */
   async run(first: ChangeDecision): Promise<ChangeOutcome> {
     let { state, effects } = first;
     for (;;) {
       for (const effect of effects) {
         if (effect.kind === 'ended') return effect.outcome;
-        void this.#perform(effect).then((event) => {
-          if (event !== null) this.#happens(event);
-        });
+        void this.#perform(effect).then(
+          (event) => {
+            if (event !== null) this.#happens(event);
+          },
+          (error: unknown) => {
+            this.#fails(error);
+          },
+        );
       }
       ({ state, effects } = stepChange(state, await this.#nextEvent()));
     }
@@ -73,11 +79,18 @@ export class MemberChange {
     this.#wake();
   }
 
+  /** The driver cannot go on: it has ended, or what it read makes no sense. */
+  #fails(error: unknown): void {
+    this.#failure = { error };
+    this.#wake();
+  }
+
   async #nextEvent(): Promise<ChangeEvent> {
-    while (this.#events.length === 0)
+    while (this.#events.length === 0 && this.#failure === null)
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
+    if (this.#failure !== null) throw this.#failure.error;
     return this.#events.shift()!;
   }
 
