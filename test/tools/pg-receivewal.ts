@@ -1,37 +1,32 @@
-/**
- * Stock pg_receivewal follows branches: `npm run test:tools`. The packages of Postgres that npm brings
- * have no clients, so this one is Debian's, of postgresql-client-15, which .ci/run installs.
- */
+/** Stock pg_receivewal follows branches: `npm run test:tools`. */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { test, type TestContext } from 'node:test';
-import { formatLsn, lsn, parseLsn, type Lsn } from '../../src/base/lsn.ts';
-import { parseSegmentName, walPageSize } from '../../src/postgres/wal-page.ts';
-import { WalReader } from '../../src/postgres/wal-reader.ts';
-import { WalRecord } from '../../src/postgres/wal-record.ts';
+import { test } from 'node:test';
 import { Bank } from '../e2e/bank.ts';
-import { connectTo, startTestHost, type TestHost } from '../e2e/host.ts';
+import { startTestHost } from '../e2e/host.ts';
+import {
+  checkRecords,
+  endpointWal,
+  fill,
+  finished,
+  folder,
+  positionOf,
+  read,
+  receivableMajor,
+  receive,
+  receiveUpTo,
+  sameBytes,
+  segmentSize,
+  wholeSegments,
+} from './receiving/receiving.ts';
 
-const program = '/usr/lib/postgresql/15/bin/pg_receivewal';
-const major = 15;
-const segmentSize = 2 ** 24;
 const limits = { timeout: 300_000 };
-
-interface ListedBranch {
-  readonly name: string;
-  readonly timeline: string;
-}
 
 test(
   'pg_receivewal: main and a branch of it, under load and after being killed',
   limits,
   async (t) => {
-    const host = await startTestHost(t, { settings: { postgres_major: major } });
+    const host = await startTestHost(t, { settings: { postgres_major: receivableMajor } });
     const bank = new Bank(5, () => host.connect());
     await bank.setUp();
     const started = await positionOf(host.connectionString);
@@ -81,109 +76,3 @@ test(
     });
   },
 );
-
-/** Bytes of WAL, and where they begin. */
-interface Wal {
-  readonly begin: Lsn;
-  readonly bytes: Buffer;
-}
-
-function folder(test: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'stemma-receivewal-'));
-  test.after(() => {
-    rmSync(path, { recursive: true, force: true });
-  });
-  return path;
-}
-
-function receive(
-  host: TestHost,
-  branch: string,
-  into: string,
-  how: readonly string[],
-): ChildProcess {
-  const [address, port] = host.replication.split(':');
-  const connection = `host=${address!} port=${port!} user=postgres options='-c stemma.branch=${branch}'`;
-  const args = ['--dbname', connection, '--directory', into, '--no-loop', ...how];
-  return spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], {
-    stdio: ['ignore', 'inherit', 'pipe'],
-  });
-}
-
-/** Receives until it has everything up to `end`. */
-async function receiveUpTo(host: TestHost, branch: string, into: string, end: Lsn): Promise<void> {
-  const all = ['--slot', 'of_any_name', '--endpos', formatLsn(end)];
-  const child = receive(host, branch, into, all);
-  const said: string[] = [];
-  createInterface({ input: child.stderr! }).on('line', (line) => said.push(line));
-  const [code] = (await once(child, 'close')) as [number | null];
-  assert.equal(code, 0, said.join('\n'));
-}
-
-/** Waits until it has said of `count` segments that they are whole. */
-async function finished(child: ChildProcess, count: number): Promise<void> {
-  let seen = 0;
-  for await (const line of createInterface({ input: child.stderr! }))
-    if (line.includes('finished segment') && (seen += 1) === count) return;
-}
-
-/** Writes WAL until that many further segments have begun. */
-async function fill(connectionString: string, segments: number): Promise<void> {
-  const client = await connectTo(connectionString);
-  const target = (await positionOf(connectionString)) + segments * segmentSize;
-  await client.query('create table if not exists filler (body text)');
-  while ((await positionOf(connectionString)) < target)
-    await client.query(
-      `insert into filler select repeat(md5(n::text), 30) from generate_series(1, 4000) n`,
-    );
-  await client.end();
-}
-
-async function positionOf(connectionString: string): Promise<Lsn> {
-  const client = await connectTo(connectionString);
-  const { rows } = await client.query('select pg_current_wal_flush_lsn()::text');
-  await client.end();
-  return parseLsn(rows[0]![0]!);
-}
-
-function wholeSegments(path: string): string[] {
-  return readdirSync(path).filter((name) => parseSegmentName(name, segmentSize) !== null);
-}
-
-/** All that was received, the unfinished segment included. */
-function read(path: string): Wal {
-  const names = readdirSync(path).sort();
-  const { segment } = parseSegmentName(names[0]!.slice(0, 24), segmentSize)!;
-  const bytes = Buffer.concat(names.map((name) => readFileSync(join(path, name))));
-  return { begin: lsn(segment * segmentSize), bytes };
-}
-
-/** What the Postgres of a branch has in its own `pg_wal`. */
-async function endpointWal(host: TestHost, branch: string): Promise<Wal> {
-  const branches = await host.json<ListedBranch[]>('branch', 'list');
-  const { timeline } = branches.find(({ name }) => name === branch)!;
-  const path = join(host.directory, 'computes', timeline, 'data', 'pg_wal');
-  const names = wholeSegments(path).sort();
-  const { segment } = parseSegmentName(names[0]!, segmentSize)!;
-  const bytes = Buffer.concat(names.map((name) => readFileSync(join(path, name))));
-  return { begin: lsn(segment * segmentSize), bytes };
-}
-
-function sameBytes(one: Wal, other: Wal, from: Lsn, to: Lsn): boolean {
-  const [a, b] = [one, other].map(({ begin, bytes }) => bytes.subarray(from - begin, to - begin));
-  assert.equal(a!.length, to - from);
-  return a!.equals(b!);
-}
-
-/** Every record from the first page that is none of zeros follows on the one before, up to `end`. */
-function checkRecords({ begin, bytes }: Wal, end: Lsn): void {
-  let page = walPageSize; // behind the header of the first segment
-  while (bytes.readUInt16LE(page) === 0) page += walPageSize;
-  const reader = new WalReader(lsn(begin + page), { major, segmentSize, seek: true });
-  const record = new WalRecord();
-  let records = 0;
-  reader.push(bytes.subarray(page, end - begin));
-  while (reader.next(record)) records += 1;
-  assert.equal(reader.recordEnd, end);
-  assert.ok(records > 10_000, `${records} records`);
-}

@@ -35,13 +35,18 @@ export interface Standing {
 
 const controlLimits = { timeout_ms: 60_000 };
 const describeLimits = { timeout_ms: 2_000 };
-const copyLimits = { timeout_ms: 5_000 };
+/** Longer than an acceptor waits for what it has from the object store only. */
+const copyLimits = { timeout_ms: 10_000 };
 /** How long an acceptor is asked for more WAL before others are looked at. */
 export const waitLimits = { timeout_ms: 5_000 };
 /** So long an acceptor that failed is asked after the others. */
 const disfavour_ms = 30_000;
 /** Says nothing against an acceptor: it lacks this stretch, as one does that is a little behind. */
-const lacking: ReadonlySet<string> = new Set(['wal_removed', 'wal_not_yet_written']);
+const lacking: ReadonlySet<string> = new Set([
+  'wal_removed',
+  'wal_not_yet_written',
+  'archive_unavailable',
+]);
 
 export class CommittedWal {
   readonly #context: Context<WalSenderMessage>;
