@@ -58,6 +58,17 @@ test(
       const { code, stdout } = await host.cli('verify', name);
       equal(code, 0, stdout);
     }
+
+    const store = new DirectoryStore(join(host.directory, 'store'));
+    const kept = await store.list(`timelines/${timeline}/`);
+    await host.json('endpoint', 'stop', 'early');
+    await host.json('branch', 'delete', 'early');
+    const left = await store.list('timelines/');
+    deepEqual(
+      left.filter((key) => !key.startsWith(`timelines/${timeline}/`)),
+      [],
+    );
+    ok(kept.every((key) => left.includes(key) || key.endsWith('.partial')));
   },
 );
 

@@ -26,7 +26,6 @@ import {
   branchOf,
   changeBranch,
   checkNewName,
-  clearedAway,
   findBranch,
   hostsOf,
   removeBranch,
@@ -101,7 +100,18 @@ async function start(context: Context<ControlMessage>, options: ControlOptions):
   const keepingUp = Promise.resolve();
   const pauses = new Map<number, () => void>();
   const state: State = {
-    ...{ options, projects, timelines, computes, others, wal, keepingUp, pauses, pausesSeen: 0 },
+    ...{
+      options,
+      store,
+      projects,
+      timelines,
+      computes,
+      others,
+      wal,
+      keepingUp,
+      pauses,
+      pausesSeen: 0,
+    },
   };
   await keepUp(context, state);
   context.after(0, { kind: 'resumeEndpoints' });
@@ -490,7 +500,7 @@ async function keepUpNow(context: Context<ControlMessage>, state: State): Promis
     if (!hosts.includes(host)) continue;
     await computes.forget(timeline);
     await timelines.remove(timeline);
-    await projects.change((now) => clearedAway(now, timeline, host));
+    await timelines.clearAway(projects, timeline);
   }
   for (const branch of projects.project.branches) {
     if (hostsOf(branch).includes(host)) await keepBranch(state, branch);

@@ -160,6 +160,13 @@ export function clearedAway(project: Project, timeline: string, host: string): P
   return { ...project, deleted };
 }
 
+/** Whether no other host has anything of a deleted timeline any more. */
+export function isLastOf({ deleted }: Project, timeline: string, host: string): boolean {
+  return deleted.some(
+    ({ timeline: each, hosts }) => each === timeline && hosts.every((other) => other === host),
+  );
+}
+
 /** Every host that keeps something of a branch. */
 export function hostsOf({ configuration, leaving, copies }: Branch): readonly string[] {
   const members = [...allMembers(configuration), ...leaving];

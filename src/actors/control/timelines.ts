@@ -30,11 +30,13 @@ import {
 import { fetchBirth, fetchFiles, publishBirth, publishFiles, type Birth } from './birth.ts';
 import { type StoredWal } from './branch-point.ts';
 import { committedPosition } from './committed-position.ts';
+import { clearAway } from './clear-away.ts';
 import { anyAcceptorPath } from './computes.ts';
 import { firstOf } from './first-of.ts';
 import { type ImportedDirectory } from './imported-directory.ts';
 import { InterimProposer } from './interim-proposer.ts';
 import { hostOfMember, memberOn } from './placement.ts';
+import { type ProjectStore } from './project-store.ts';
 import { type Branch } from './project.ts';
 import { type ControlMessage, type ControlOptions } from './protocol.ts';
 
@@ -138,6 +140,11 @@ export class Timelines {
     this.#copies.delete(timeline);
     for (const role of roles) await this.#context.stop(this.#context.ref(`${role}/${timeline}`));
     rmSync(this.#folderOf(timeline), { recursive: true, force: true });
+  }
+
+  /** After `remove`: the project, and the object store, hear of it. */
+  clearAway(projects: ProjectStore, timeline: string): Promise<void> {
+    return clearAway(projects, this.#store, { timeline, host: this.#options.host });
   }
 
   /** As a host says that keeps its pages: this one if it does. */

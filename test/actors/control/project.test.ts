@@ -2,6 +2,8 @@
 import { deepEqual, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  clearedAway,
+  isLastOf,
   walRanges,
   type Ancestor,
   type Branch,
@@ -30,6 +32,15 @@ test('walRanges: a timeline in between that wrote none of it is left out', () =>
 
 test('walRanges: a branch that is not there is missing', () => {
   throws(() => walRanges(project(), 'nobody'), { code: 'branch_missing' });
+});
+
+test('deleted: the last host that had something of a timeline is told from the others', () => {
+  const gone = { timeline: 'gone-id', hosts: ['a', 'b'] };
+  const two = { ...project(), deleted: [gone, { timeline: 'other-id', hosts: ['a'] }] };
+  const one = clearedAway(two, 'gone-id', 'a');
+
+  deepEqual([isLastOf(two, 'gone-id', 'a'), isLastOf(two, 'other-id', 'a')], [false, true]);
+  deepEqual([isLastOf(one, 'gone-id', 'b'), isLastOf(one, 'nobody', 'b')], [true, false]);
 });
 
 /** `early` was cut from `dev` before anything was written there. */
