@@ -15,6 +15,8 @@ export interface Mutant {
   readonly defect: string;
   /** Seeds that are enough. */
   readonly within: number;
+  /** Whether it takes Raft's figure 8 to show it. */
+  readonly isFigureEight?: true;
   readonly patches: readonly Patch[];
 }
 
@@ -111,17 +113,14 @@ export const mutants = {
       { file: acceptor, from: 'flushLsn: state.recordLsn });', to: 'flushLsn: state.writeLsn });' },
     ],
   },
-  commitsForOlderTerm: {
-    defect: 'a commit position is taken from a proposer of an older term',
-    within: 200,
+  commitsOnElection: {
+    defect: 'the end of the donor’s log, of older terms, is taken for the commit position',
+    within: 50,
     patches: [
       {
-        file: acceptor,
-        from: "if (append.term < state.term) return { state, effects: [{ kind: 'answer' }] };",
-        to: `if (append.term < state.term) {
-    const announcedLsn = maxLsn(state.announcedLsn, append.commitLsn);
-    return { state: withCommit({ ...state, announcedLsn }), effects: [{ kind: 'answer' }] };
-  }`,
+        file: proposer,
+        from: 'const commitLsn = lsn(Math.max(...votes.map((vote) => vote.commitLsn)));',
+        to: 'const commitLsn = start;',
       },
     ],
   },
@@ -137,9 +136,14 @@ export const mutants = {
     ],
   },
   ignoresGeneration: {
-    defect: 'an acceptor obeys proposers of any configuration',
-    within: 200,
+    defect: 'acceptors obey proposers of any configuration, who do not learn of newer ones',
+    within: 50,
     patches: [
+      {
+        file: proposer,
+        from: 'if (result.configuration.generation > state.configuration.generation)',
+        to: 'if (result.configuration.generation > Infinity)',
+      },
       {
         file: acceptor,
         from: "ensure(generation >= own, 'generation_stale'",
@@ -226,7 +230,7 @@ export const mutants = {
   },
   closesBeforeSyncPoint: {
     defect: 'new members stand alone before they have what the old ones committed',
-    within: 200,
+    within: 50,
     patches: [
       {
         file: change,
@@ -243,6 +247,18 @@ export const mutants = {
         file: proposerState,
         from: 'found?.contact === contact && found.phase === phase;',
         to: '(found?.contact ?? contact) >= 0 && found?.phase === phase;',
+      },
+    ],
+  },
+  commitsBelowTermStart: {
+    defect: 'a commit counts members that have not reached the own term (Raft’s figure 8)',
+    within: 3,
+    isFigureEight: true,
+    patches: [
+      {
+        file: 'src/consensus/replication.ts',
+        from: "phase === 'following' && flushLsn >= termStart ?",
+        to: "phase === 'following' && (flushLsn >= termStart || flushLsn > 0) ?",
       },
     ],
   },

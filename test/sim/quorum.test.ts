@@ -18,6 +18,14 @@ test(`simulated quorum: nothing acknowledged is lost on seeds ${first} to ${firs
   ok(acknowledgements > 20 * seeds, `acknowledgements=${acknowledgements}`);
 });
 
+test('simulated quorum: a log of an older term is not committed by who has it in part', async () => {
+  for (const seed of [1, 2, 3]) {
+    const summary = await run({ seed, isFigureEight: true });
+
+    ok(summary.terms >= 4, `terms=${summary.terms}`);
+  }
+});
+
 test('simulated quorum: a seed decides everything', async () => {
   for (const seed of [3, 4, 5]) {
     const [one, two] = [await traced(seed), await traced(seed)];

@@ -2,12 +2,15 @@
  * Scenario: one seed's run: a world begins, is tormented, heals, and is looked at.
  */
 import { disturb, faultsOf } from './faults.ts';
+import { figureEightWorld, playFigureEight } from './figure-eight.ts';
 import { heal } from './healing.ts';
 import { checkAllHaveAll, checkQuorum } from './quorum-check.ts';
 import { World, type WorldOptions } from './world.ts';
 
 export interface RunOptions {
   readonly seed: number;
+  /** Whether Raft's figure 8 is played instead of what the seed would do. */
+  readonly isFigureEight?: boolean;
   /** Told of the world before anything happens in it. */
   readonly onWorld?: (world: World) => void;
 }
@@ -37,19 +40,21 @@ function kindOf(seed: number): Omit<WorldOptions, 'seed'> {
 }
 
 /** A whole run. Throws the first claim that did not hold. */
-export async function run({ seed, onWorld }: RunOptions): Promise<Summary> {
+export async function run({ seed, isFigureEight, onWorld }: RunOptions): Promise<Summary> {
   const kind = kindOf(seed);
-  const world = new World({ seed, ...kind });
+  const world = isFigureEight === true ? figureEightWorld(seed) : new World({ seed, ...kind });
   onWorld?.(world);
   try {
-    return await play(world, kind.changes);
+    if (isFigureEight === true) await playFigureEight(world);
+    else await play(world, kind.changes);
+    return await finish(world);
   } finally {
     world.simulation.end();
   }
 }
 
-async function play(world: World, changes: boolean): Promise<Summary> {
-  const { simulation, ledger } = world;
+async function play(world: World, changes: boolean): Promise<void> {
+  const { simulation } = world;
   await world.start();
   let over = false;
   const writing = world.writers.map((writer) => writer.runUntil(() => over));
@@ -61,6 +66,10 @@ async function play(world: World, changes: boolean): Promise<Summary> {
   await simulation.run(Promise.all(writing));
   world.check();
   await heal(world);
+}
+
+async function finish(world: World): Promise<Summary> {
+  const { simulation, ledger } = world;
   checkQuorum(world);
   await simulation.stop();
   world.check();

@@ -2,6 +2,7 @@
  * A process that runs a share of seeds and tells its parent, or prints one seed's story.
  */
 import { parseArgs } from 'node:util';
+import { mutantNamed, mutants, type Mutant } from './mutants.ts';
 import { ensureMutated } from './mutation.ts';
 import { emptyReport, merge, type Report } from './report.ts';
 import { run, type Summary } from './scenario.ts';
@@ -24,6 +25,8 @@ process.on('unhandledRejection', (error) => {
   worlds.at(-1)!.ledger.claim(false, 'whatever fails is heard of by somebody', values);
 });
 
+const mutant: Mutant | null =
+  values.mutant === undefined ? null : mutants[mutantNamed(values.mutant)];
 const first = Number(values.from);
 const count = Number(values.seeds);
 
@@ -37,14 +40,15 @@ async function runShare(share: string): Promise<void> {
   let report = emptyReport;
   for (let seed = first + index; seed < first + count; seed += of) {
     report = merge(report, await reportOf(seed));
-    if (values.mutant !== undefined && report.failures.length > 0) break;
+    if (mutant !== null && report.failures.length > 0) break;
   }
   process.send!(report, () => process.exit());
 }
 
 function runSeed(seed: number): Promise<Summary> {
   worlds.length = 0;
-  return run({ seed, onWorld: (made) => worlds.push(made) });
+  const isFigureEight = mutant?.isFigureEight === true;
+  return run({ seed, isFigureEight, onWorld: (made) => worlds.push(made) });
 }
 
 async function reportOf(seed: number): Promise<Report> {

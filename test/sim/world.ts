@@ -38,9 +38,14 @@ export interface WorldOptions {
   readonly changes: boolean;
   /** Whether WAL goes to the object store. */
   readonly archived: boolean;
+  /** Absent: the seed's choice. */
+  readonly manner?: Manner;
+  /** Hosts of the computes; absent: the seed's choice. */
+  readonly computes?: { readonly p: string; readonly q: string };
 }
 
 const clockRates = [1, 1, 1, 0.9, 1.1] as const;
+const manners: readonly Manner[] = ['connections', 'connections', 'datagrams'];
 const changePause_ms = 100;
 /** Many times what any sound run takes. */
 const stepsMax = 2_000_000;
@@ -69,7 +74,8 @@ export class World {
   readonly #computes = new Map<string, string>();
   #traced = 0;
 
-  constructor({ seed, acceptors, changes, archived }: WorldOptions) {
+  constructor(options: WorldOptions) {
+    const { seed, acceptors, changes, archived } = options;
     this.archived = archived;
     this.random = new SeededRandom(seed + 3_000_003);
     const { random } = this;
@@ -77,13 +83,14 @@ export class World {
     const members = ['a', 'b', 'c'].slice(0, acceptors);
     this.hosts = [...members, ...(changes ? ['d', 'e'] : [])].map((name) => this.#host(name));
     for (const id of members) this.recordings.set(id, { ends: [start], received: start });
-    for (const name of ['p', 'q']) this.#computes.set(name, random.pick(this.hosts).name);
+    for (const name of ['p', 'q'] as const)
+      this.#computes.set(name, options.computes?.[name] ?? random.pick(this.hosts).name);
     this.store = new SimulatedStore({
       random: this.#stream(),
       after: (delay_ms, action) => this.simulation.after(delay_ms, action),
     });
     this.document = new Document(this.store, members);
-    this.network = this.#between();
+    this.network = this.#between(options.manner ?? random.pick(manners));
     this.simulation = new Simulation({
       seed,
       behaviors: this.#behaviors(),
@@ -208,10 +215,10 @@ export class World {
     this.story.push({ traced, text: `at ${time} ms: ${fault} ${whom}` });
   }
 
-  #between(): SimulatedNetwork {
+  #between(manner: Manner): SimulatedNetwork {
     return new SimulatedNetwork({
       random: this.#stream(),
-      manner: this.random.pick<Manner>(['connections', 'connections', 'datagrams']),
+      manner,
       now_ms: () => this.simulation.now_ms,
       after: (delay_ms, action) => this.simulation.after(delay_ms, action),
       loseContact: (host, other) => {

@@ -63,14 +63,14 @@ export class Writer {
 
   /** Where the log ends after up to `count` records, or null when something failed. */
   async reign(count: number): Promise<Lsn | null> {
-    const elected = await this.#elect();
+    const elected = await this.elect();
     if (elected === null) return null;
     const { random, simulation } = this.#options;
     const end = { begin: elected.endOfLog, previous: elected.lastRecordStart };
     const inFlight = new Set<Promise<void>>();
     const failures: Failure[] = [];
     for (let written = 0; written < count && failures.length === 0; written += 1) {
-      const appended = this.#appendNext(elected.term, end)
+      const appended = this.append(elected.term, end, this.#someSize())
         .catch((error: unknown) => {
           if (!(error instanceof Failure)) throw error;
           failures.push(error);
@@ -84,7 +84,8 @@ export class Writer {
     return failures.length > 0 ? null : end.begin;
   }
 
-  async #elect(): Promise<ElectResult | null> {
+  /** null when it is not elected. */
+  async elect(): Promise<ElectResult | null> {
     const { simulation, ledger, name } = this.#options;
     const timeout_ms = electTimeout_ms;
     const configuration = this.#readConfiguration();
@@ -112,17 +113,23 @@ export class Writer {
   }
 
   /** Appends one record behind `end`, and moves `end`. Settles when it is acknowledged or refused. */
-  async #appendNext(term: number, end: LogEnd): Promise<void> {
+  // three parameters: whose reign, where, and how much
+  async append(term: number, end: LogEnd, size: number): Promise<void> {
     const { random, ledger, name } = this.#options;
-    const main = random.bytes(1 + random.below(random.pick([40, 400, 5_000, 30_000])));
+    const main = random.bytes(size);
     const xid = 3 + (end.begin % 1_000_000);
     const record = { ...noop, xid, previous: end.previous, main };
     const wal = placeRecord(walIdentity, end.begin, record);
     ledger.wrote(term, wal.begin, wal.bytes);
     end.begin = wal.end;
     end.previous = wal.start;
-    await Promise.all(this.#pieces(wal.bytes).map((piece) => this.#append(wal.begin, piece)));
+    await Promise.all(this.#pieces(wal.bytes).map((piece) => this.#send(wal.begin, piece)));
     ledger.acknowledges(term, wal.end, name);
+  }
+
+  #someSize(): number {
+    const { random } = this.#options;
+    return 1 + random.below(random.pick([40, 400, 5_000, 30_000]));
   }
 
   #pieces(bytes: Uint8Array): readonly { readonly offset: number; readonly bytes: Uint8Array }[] {
@@ -135,7 +142,7 @@ export class Writer {
     ];
   }
 
-  async #append(
+  async #send(
     begin: Lsn,
     { offset, bytes }: { readonly offset: number; readonly bytes: Uint8Array },
   ): Promise<void> {
