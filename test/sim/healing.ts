@@ -58,13 +58,13 @@ async function mend(world: World): Promise<void> {
     world.check();
     const taken = members.filter((id) => id !== lost).map(hostOf);
     const free = hosts.map(({ name }) => name).filter((name) => !taken.includes(name));
-    if (lost !== undefined) repair(world, lost);
+    if (lost !== undefined && newMembers === null) repair(world, lost);
     await world.replaceMember(lost ?? members[0]!, random.pick(free));
     await simulation.runFor(100);
   }
 }
 
-/** Somebody replaces the disk: what was rotten on it is gone. */
+/** Somebody replaces the disk: what was rotten on it is gone. Not while one who joins may live there. */
 function repair(world: World, id: string): void {
   const host = world.host(hostOf(id));
   if (!host.isDamaged) return;
