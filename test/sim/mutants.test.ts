@@ -2,8 +2,9 @@
  * Mutants that the simulation finds within a few seeds. `npm run simulate -- --mutants` tries the others
  * as well.
  */
-import { equal, match, rejects } from 'node:assert/strict';
+import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { mutants, type Mutant } from './mutants.ts';
@@ -21,6 +22,18 @@ for (const [name, { within, defect }] of Object.entries<Mutant>(mutants))
       equal(report.failures.length, 1);
       match(report.failures[0]!.text, /^not true: /);
     });
+
+test('mutants: the documentation lists them all', () => {
+  const documented = readFileSync('docs/testing.md', 'utf8').matchAll(
+    /^\| `(\w+)` \| (.+) \| (\d+) \|$/gm,
+  );
+  const listed = [...documented].map(([, name, defect, within]) => [name, defect, Number(within)]);
+
+  deepEqual(
+    listed,
+    Object.entries(mutants).map(([name, { defect, within }]) => [name, defect, within]),
+  );
+});
 
 test('simulate: a failure is told with the command that tells its story', async () => {
   const seeds = ['--seeds', '3', '--mutant', 'servesUncommitted'];
