@@ -165,8 +165,8 @@ export class TestAcceptor {
     return this.#ask({ kind: 'describeLog' }) as Promise<JoinedLog>;
   }
 
-  async join(log: JoinedLog): Promise<void> {
-    await this.#ask({ kind: 'joinTimeline', log });
+  async join(log: JoinedLog, to = this.name): Promise<void> {
+    await this.#ask({ kind: 'joinTimeline', to, log });
   }
 
   vote(number: number, generation = 1): Promise<VoteResult> {

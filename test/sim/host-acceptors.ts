@@ -70,7 +70,7 @@ export class HostAcceptors implements Pick<
     const donor = this.#acceptorOf(from);
     const log = await this.#context.ask(donor, { kind: 'describeLog' }, limits);
     const acceptor = await this.#run(id, newborn);
-    await this.#context.ask(acceptor, { kind: 'joinTimeline', log }, limits);
+    await this.#context.ask(acceptor, { kind: 'joinTimeline', to: id, log }, limits);
   }
 
   async leave(_branch: unknown, id: string): Promise<void> {

@@ -205,6 +205,8 @@ function onCreateTimeline(context: AcceptorContext, shell: Shell, asked: CreateT
 }
 
 function onJoinTimeline(context: AcceptorContext, shell: Shell, asked: JoinTimeline): void {
+  const { acceptor: own } = shell.options;
+  ensure(asked.to === own, 'acceptor_of_another_member', { own, asked: asked.to });
   begin(shell, asked.log);
   ensureSameTimeline(storeOf(shell).identity, asked.log.identity);
   context.answer(asked, null);

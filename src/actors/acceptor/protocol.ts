@@ -19,7 +19,7 @@ import {
   type VoteRequest,
   type VoteResult,
 } from '../../consensus/messages.ts';
-import { type Configuration } from '../../consensus/membership.ts';
+import { type AcceptorId, type Configuration } from '../../consensus/membership.ts';
 import { type Term, type TermHistory } from '../../consensus/term.ts';
 import { type Ask } from '../../runtime/actor.ts';
 
@@ -63,6 +63,8 @@ export interface CreateTimeline extends Ask<'createTimeline', null> {
  * changes nothing. It takes no part in anything before it is greeted with a configuration.
  */
 export interface JoinTimeline extends Ask<'joinTimeline', null> {
+  /** Who joins. Another member that lives here meanwhile refuses: `acceptor_of_another_member`. */
+  readonly to: AcceptorId;
   readonly log: JoinedLog;
 }
 /** Where a new member's log may begin: at the oldest record that an acceptor keeps. */

@@ -267,7 +267,7 @@ export class Timelines {
     const donor = this.#context.ref<AcceptorMessage>(this.#acceptorPath(branch, from));
     const log = await this.#context.ask(donor, { kind: 'describeLog' }, quickly);
     const acceptor = await this.#runAcceptor(branch, id, newborn);
-    await this.#context.ask(acceptor, { kind: 'joinTimeline', log }, limits);
+    await this.#context.ask(acceptor, { kind: 'joinTimeline', to: id, log }, limits);
   }
 
   /** Deletes the log of a member that is none any more. Another one may live in its place. */

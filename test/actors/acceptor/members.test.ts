@@ -216,7 +216,7 @@ test('leaveTimeline: after a crash in the middle of it, another member can begin
     rmSync(join(acceptor.directory, 'acceptor.control'));
 
     await acceptor.start({ acceptor: 't.2' });
-    await acceptor.join(await donor.describeLog());
+    await acceptor.join(await donor.describeLog(), 't.2');
     await acceptor.restart({ acceptor: 't.2', newborn: false });
 
     const { acceptor: id, flushLsn } = await acceptor.describe();
@@ -232,6 +232,15 @@ test('acceptor: a log copied to another member is not that member', async () => 
     cpSync(acceptor.directory, other.directory, { recursive: true });
 
     await rejects(other.start({ newborn: false }), { code: 'acceptor_of_another_member' });
+  });
+});
+
+test('acceptor: who lives here begins no log for another member that was to live here', async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await filled(host);
+    const log = await acceptor.describeLog();
+
+    await rejects(acceptor.join(log, 't.2'), { code: 'acceptor_of_another_member' });
   });
 });
 
