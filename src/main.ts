@@ -134,6 +134,14 @@ withCommon(acceptor.command('replace <branch> <member>').description('put a new 
   );
 
 withCommon(
+  acceptor.command('abort <branch>').description('call off a replacement that is under way'),
+).action(async (name: string, options: CommonOptions) => {
+  const path = branchPath(name, 'members/abort');
+  const report = (await ask(options, { method: 'POST', path, body: null })) as Changed;
+  print(options, report, [`${name}: ${report.members.join(', ')}`]);
+});
+
+withCommon(
   program
     .command('verify <branch>')
     .description('rebuild every block of a branch and compare it with what its Postgres has'),

@@ -93,6 +93,8 @@ export const failureCodes = {
   acceptor_is_member: 'invalid', //       it may not leave
   configuration_contradicts: 'invalid', // one generation of two configurations
   change_under_way: 'invalid', //         a joint configuration: resume or abort that change first
+  change_missing: 'invalid', //           no change of members is under way
+  change_decided: 'invalid', //           the new members are the members: it cannot be called off any more
   change_invalid: 'invalid', //           no such member, nothing to change, or two on one host
 
   // io

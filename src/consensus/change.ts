@@ -56,6 +56,23 @@ export function resumeChange(membership: Membership, patience: number): ChangeDe
   return enter(state, newMembers === null ? 'settling' : 'announcing');
 }
 
+/**
+ * Calls off what the document says is under way: the old members stay. Fails with `change_missing` and, when
+ * the document names the new members alone already, with `change_decided`.
+ */
+export function abortChange(membership: Membership, patience: number): ChangeDecision {
+  const { configuration, leaving } = membership;
+  const { members, newMembers, generation } = configuration;
+  // After an abort those leave who had joined by the generation before; else those whom they replaced.
+  const aborted = leaving.some((id) => id === joinerId(hostOf(id), generation - 1));
+  const decided = leaving.length > 0 && !aborted;
+  ensure(newMembers !== null, decided ? 'change_decided' : 'change_missing', {
+    members: members.join(),
+    leaving: leaving.join(),
+  });
+  return onAbort(resumeChange(membership, patience).state);
+}
+
 export function stepChange(state: ChangeState, event: ChangeEvent): ChangeDecision {
   if (state.phase === 'ended') return nothing(state);
   switch (event.kind) {

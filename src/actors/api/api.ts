@@ -120,6 +120,9 @@ function hostRoutes(context: Context<ApiMessage>, options: ApiOptions): Route[] 
       }),
       body: replaceMemberBody,
     },
+    route('POST', '/v1/branches/:name/members/abort', ({ params }) =>
+      context.ask(control, { kind: 'abortChange', branch: params['name']! }, limits),
+    ),
     route('POST', '/v1/branches/:name/verify', async ({ params }) => {
       const report = await context.ask(
         control,

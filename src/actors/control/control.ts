@@ -33,6 +33,7 @@ import {
   type Project,
 } from './project.ts';
 import {
+  type AbortChange,
   type AdoptBranch,
   type BranchDescription,
   type ControlMessage,
@@ -48,6 +49,7 @@ import {
   type FindWal,
   type ListMembers,
   type MakeMember,
+  type PauseEnded,
   type ReplaceMember,
   type ResumeEndpoints,
   type StartedEndpoint,
@@ -167,11 +169,11 @@ function receive(
       answerLater(context, message, verifyBranch(context, state, message));
       return;
     case 'pauseEnded':
-      state.pauses.get(message.pause)?.();
-      state.pauses.delete(message.pause);
+      onPauseEnded(state, message);
       return;
     case 'listMembers':
     case 'replaceMember':
+    case 'abortChange':
     case 'makeMember':
     case 'dropMember':
       receiveOfMembers(context, state, message);
@@ -441,7 +443,7 @@ async function verifyBranch(
 function receiveOfMembers(
   context: Context<ControlMessage>,
   state: State,
-  message: ListMembers | ReplaceMember | MakeMember | DropMember,
+  message: ListMembers | ReplaceMember | AbortChange | MakeMember | DropMember,
 ): void {
   const members = membersOf(context, state);
   switch (message.kind) {
@@ -450,6 +452,9 @@ function receiveOfMembers(
       return;
     case 'replaceMember':
       answerLater(context, message, members.replace(message));
+      return;
+    case 'abortChange':
+      answerLater(context, message, members.abort(message));
       return;
     case 'makeMember':
       answerLater(context, message, members.make(message).then(toNull));
@@ -470,6 +475,11 @@ function membersOf(context: Context<ControlMessage>, state: State): Members {
       context.after(changePause_ms, { kind: 'pauseEnded', pause: state.pausesSeen });
     });
   }
+}
+
+function onPauseEnded({ pauses }: State, { pause }: PauseEnded): void {
+  pauses.get(pause)?.();
+  pauses.delete(pause);
 }
 
 function toNull(): null {

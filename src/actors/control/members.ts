@@ -2,8 +2,8 @@
  * Members: the acceptors of branches, as people ask for them: who they are, and others instead.
  */
 import { ensure, Failure } from '../../base/failure.ts';
-import { beginChange, resumeChange } from '../../consensus/change.ts';
-import { type ChangeDecision } from '../../consensus/change-state.ts';
+import { abortChange, beginChange, resumeChange } from '../../consensus/change.ts';
+import { type ChangeDecision, type ChangeOutcome } from '../../consensus/change-state.ts';
 import { allMembers, mayBegin, mayDelete, type Configuration } from '../../consensus/membership.ts';
 import { type TimelineIdentity } from '../../consensus/identity.ts';
 import { type Context } from '../../runtime/actor.ts';
@@ -13,6 +13,7 @@ import { hostOfMember } from './placement.ts';
 import { type ProjectStore } from './project-store.ts';
 import { findBranch, type Branch } from './project.ts';
 import {
+  type AbortChange,
   type ChangeReport,
   type ControlMessage,
   type ControlOptions,
@@ -73,7 +74,14 @@ export class Members {
       configuration.newMembers === null
         ? beginChange(membership, { remove: [member], addOn: [host] }, patience)
         : resumeChange(membership, patience);
-    return this.#drive(branch, first);
+    return this.#drive(branch, first, 'done');
+  }
+
+  /** Calls off the change that is under way, whoever drives it: he finds himself overtaken. */
+  async abort({ branch: name }: AbortChange): Promise<ChangeReport> {
+    const branch = findBranch(await this.#parts.projects.refresh(), name);
+    const { configuration, leaving } = branch;
+    return this.#drive(branch, abortChange({ configuration, leaving }, patience), 'aborted');
   }
 
   /** On the host of a joiner: begins its log, unless it may have voted already. */
@@ -94,7 +102,11 @@ export class Members {
     await timelines.leave(branch, id);
   }
 
-  async #drive(branch: Branch, first: ChangeDecision): Promise<ChangeReport> {
+  async #drive(
+    branch: Branch,
+    first: ChangeDecision,
+    wanted: ChangeOutcome,
+  ): Promise<ChangeReport> {
     const { context, options, projects, others, pause } = this.#parts;
     const { host, hosts } = options;
     const identity = await this.#identityOf(branch);
@@ -104,7 +116,7 @@ export class Members {
     const outcome = await change.run(first);
     const now = findBranch(await projects.refresh(), branch.name);
     const members = now.configuration.members.join();
-    if (outcome !== 'done') throw new Failure('change_not_done', { outcome, members });
+    if (outcome !== wanted) throw new Failure('change_not_done', { outcome, members });
     return { outcome, members: now.configuration.members };
   }
 

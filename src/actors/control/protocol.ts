@@ -161,6 +161,14 @@ export interface ReplaceMember extends Ask<'replaceMember', ChangeReport> {
   readonly member: string;
   readonly host: string;
 }
+/**
+ * Calls off the change of members that is under way: the old ones stay. Fails with `change_missing`,
+ * `change_decided`, `change_not_done`.
+ */
+export interface AbortChange extends Ask<'abortChange', ChangeReport> {
+  readonly kind: 'abortChange';
+  readonly branch: string;
+}
 export interface ChangeReport {
   readonly outcome: string;
   readonly members: readonly string[];
@@ -225,6 +233,7 @@ export type ControlMessage =
   | AdoptBranch
   | ListMembers
   | ReplaceMember
+  | AbortChange
   | MakeMember
   | DropMember
   | DescribeEndpoint
