@@ -17,6 +17,7 @@ export interface Breakage {
 
 const actorsThatReturn = [
   'acceptor',
+  'archiver',
   'timeline',
   'wal-receiver',
   'wal-sender',

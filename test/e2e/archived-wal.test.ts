@@ -4,11 +4,14 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
+import { Failure } from '../../src/base/failure.ts';
 import { lsn } from '../../src/base/lsn.ts';
 import { DirectoryStore } from '../../src/io/directory-store.ts';
 import { parseSegmentName } from '../../src/postgres/wal-page.ts';
 import { WalReader } from '../../src/postgres/wal-reader.ts';
 import { WalRecord } from '../../src/postgres/wal-record.ts';
+import { Bank } from './bank.ts';
+import { startTestCluster } from './cluster.ts';
 import { connectTo, startTestHost, type TestHost } from './host.ts';
 
 const mebibyte = 2 ** 20;
@@ -22,6 +25,8 @@ const settings = {
 };
 const rounds = 6;
 const look_ms = 50;
+const deaths = 5;
+const seed = Number(process.env['STEMMA_SEED'] ?? 20_261_126);
 
 interface Started {
   readonly connectionString: string;
@@ -71,6 +76,90 @@ test(
     ok(kept.every((key) => left.includes(key) || key.endsWith('.partial')));
   },
 );
+
+test(
+  'window: a host killed at any moment between storing and removing loses nothing',
+  { timeout: 400_000 },
+  async (t) => {
+    const host = await startTestHost(t, { settings });
+    const [timeline] = readdirSync(join(host.directory, 'timelines')) as [string];
+    const bank = new Bank(seed, () => host.connect());
+    await bank.setUp();
+    const filler = await host.connect();
+    await filler.query('create table t (round int, filler text)');
+    await filler.end();
+    let archived = 0;
+    for (let round = 0; round < deaths; round += 1) {
+      bank.open(2);
+      const client = await host.connect();
+      const load = client.query(
+        `insert into t select ${round}, repeat('x', 200) from generate_series(1, 40000)`,
+      );
+      const lost = load.catch((error: unknown) => {
+        ok(error instanceof Failure);
+      });
+      while ((await archivedSegments(host, timeline)).length <= archived + round) await sleep(7);
+      host.kill('SIGKILL');
+      await host.ended;
+      await lost;
+      await host.start();
+      await bank.close();
+      await bank.check();
+      archived = (await archivedSegments(host, timeline)).length;
+    }
+    while (localSegments(host, timeline).length > 6) await sleep(look_ms);
+
+    await readsAsOneLog(host, await archivedSegments(host, timeline));
+    const { code, stdout } = await host.cli('verify', 'main');
+    equal(code, 0, stdout);
+  },
+);
+
+test(
+  'window: an acceptor that was away while it moved catches up from the archive',
+  { timeout: 400_000 },
+  async (t) => {
+    const cluster = await startTestCluster(t, { settings });
+    const { a, b, c } = cluster;
+    const [timeline] = readdirSync(join(a.directory, 'timelines')) as [string];
+    const client = await a.connect();
+    await client.query('create table t (round int, filler text)');
+    await c.stop(); // it keeps no pages
+    for (let round = 0; round < rounds; round += 1) {
+      await client.query(
+        `insert into t select ${round}, repeat('x', 200) from generate_series(1, 20000)`,
+      );
+      for (const host of [a, b])
+        while (localSegments(host, timeline).length > 5) await sleep(look_ms);
+    }
+
+    await c.start();
+    await caughtUp(a);
+    await client.end();
+    a.kill('SIGKILL');
+    await a.ended;
+
+    const { connectionString } = await c.json<Started>('endpoint', 'start', 'main'); // with b's vote
+    equal((await rowsOf(connectionString)).length, rounds);
+    const { code, stdout } = await c.cli('verify', 'main');
+    equal(code, 0, stdout);
+  },
+);
+
+interface Member {
+  readonly host: string;
+  readonly flushLsn: string | null;
+}
+
+/** Waits until c has as much WAL as a. */
+async function caughtUp(a: TestHost): Promise<void> {
+  for (;;) {
+    const members = await a.json<readonly Member[]>('acceptor', 'list', 'main');
+    const [first, last] = ['a', 'c'].map((host) => members.find((one) => one.host === host));
+    if (first!.flushLsn !== null && first!.flushLsn === last!.flushLsn) return;
+    await sleep(look_ms);
+  }
+}
 
 function localSegments(host: TestHost, timeline: string): readonly string[] {
   return readdirSync(join(host.directory, 'timelines', timeline, 'wal'));
