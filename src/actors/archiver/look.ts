@@ -88,7 +88,9 @@ async function storePartial(parts: LookParts, log: AcceptorDescription): Promise
   const { progress, options } = parts;
   const span = lastPartial({ ...progress, segmentSize: options.segmentSize });
   const isNews = span !== null && span.end > progress.partialLsn && span.end > log.startLsn;
-  if (isNews && (await store(parts, log, span))) progress.partialLsn = span.end;
+  if (!isNews) return;
+  if (await store(parts, log, span)) progress.partialLsn = span.end;
+  progress.waits = 0; // nobody waits for a part: the whole comes, or nothing
 }
 
 /** False when it is another member's turn. Fails with `archive_differs`, and as the store does. */

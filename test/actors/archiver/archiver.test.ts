@@ -2,10 +2,13 @@
  * The archiver between a real acceptor and a store that fails, lies, forgets, is full or slow.
  */
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { type ArchiverMessage } from '../../../src/actors/archiver/protocol.ts';
 import { partialKey } from '../../../src/actors/archiver/archive-names.ts';
 import { lsn } from '../../../src/base/lsn.ts';
+import { fixtureSegmentSize } from '../../postgres/wal-fixture.ts';
 import { withQuorum, type QuorumHost, type TestAcceptor } from '../quorum-host.ts';
 import { store } from '../quorum-registry.ts';
 import { collected } from '../timeline-double.ts';
@@ -80,6 +83,23 @@ test('archiver: what the store has no more is refused as removed', limits, async
 
     await rejects(acceptor.read(start), { code: 'wal_removed' });
     await rejects(acceptor.copy(start, 100), { code: 'wal_removed' });
+  });
+});
+
+test('archiver: WAL that has rotted on the acceptor’s disk is not stored', limits, async () => {
+  await withQuorum(async (host) => {
+    const acceptor = await written(host, 't', late);
+    const file = openSync(join(acceptor.directory, 'wal', basename(firstKey)), 'r+');
+    const rotten = ends[100]! - (second - fixtureSegmentSize) - 9;
+    writeSync(file, Buffer.from([0xa5, 0x5a, 0xa5]), 0, 3, rotten);
+    closeSync(file);
+    await spawnArchiver(host, acceptor);
+
+    const { trouble } = await archiverIs(host, (now) => now.trouble !== null);
+
+    match(trouble!, /^wal /);
+    equal(store.objects.size, 0);
+    equal((await acceptor.describe()).keptLsn, start);
   });
 });
 
