@@ -18,6 +18,7 @@ import { Computes } from './computes.ts';
 import { openProject } from './open-project.ts';
 import { Members } from './members.ts';
 import { OtherHosts } from './other-hosts.ts';
+import { Pauses } from './pauses.ts';
 import { hostOfMember, memberOn } from './placement.ts';
 import { type ProjectStore } from './project-store.ts';
 import {
@@ -49,7 +50,6 @@ import {
   type FindWal,
   type ListMembers,
   type MakeMember,
-  type PauseEnded,
   type ReplaceMember,
   type ResumeEndpoints,
   type StartedEndpoint,
@@ -82,13 +82,10 @@ interface State {
   readonly wal: WalDirectory;
   /** What is being done to keep up with the project; the next waits for it. */
   keepingUp: Promise<void>;
-  /** Whoever pauses, by a number of its own. */
-  readonly pauses: Map<number, () => void>;
-  pausesSeen: number;
+  readonly pauses: Pauses;
 }
 
 const resumeRetry_ms = 1_000;
-const changePause_ms = 1_000;
 /** Longer than the settings let a Postgres take to stop or be compared. */
 const forwardLimits = { timeout_ms: 3_600_000 };
 
@@ -100,7 +97,7 @@ async function start(context: Context<ControlMessage>, options: ControlOptions):
   const others = new OtherHosts(context, options);
   const wal = new WalDirectory({ clock: context.clock, projects, timelines });
   const keepingUp = Promise.resolve();
-  const pauses = new Map<number, () => void>();
+  const pauses = new Pauses(context);
   const state: State = {
     ...{
       options,
@@ -112,7 +109,6 @@ async function start(context: Context<ControlMessage>, options: ControlOptions):
       wal,
       keepingUp,
       pauses,
-      pausesSeen: 0,
     },
   };
   await keepUp(context, state);
@@ -169,7 +165,7 @@ function receive(
       answerLater(context, message, verifyBranch(context, state, message));
       return;
     case 'pauseEnded':
-      onPauseEnded(state, message);
+      state.pauses.onPauseEnded(message);
       return;
     case 'listMembers':
     case 'replaceMember':
@@ -466,20 +462,9 @@ function receiveOfMembers(
 }
 
 function membersOf(context: Context<ControlMessage>, state: State): Members {
-  const { options, projects, timelines, others } = state;
-  return new Members({ context, options, projects, timelines, others, pause });
-  function pause(): Promise<void> {
-    return new Promise((resolve) => {
-      state.pausesSeen += 1;
-      state.pauses.set(state.pausesSeen, resolve);
-      context.after(changePause_ms, { kind: 'pauseEnded', pause: state.pausesSeen });
-    });
-  }
-}
-
-function onPauseEnded({ pauses }: State, { pause }: PauseEnded): void {
-  pauses.get(pause)?.();
-  pauses.delete(pause);
+  const { options, projects, timelines, others, pauses } = state;
+  const parts = { context, options, projects, timelines, others };
+  return new Members({ ...parts, pause: () => pauses.pause() });
 }
 
 function toNull(): null {
