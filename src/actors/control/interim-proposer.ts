@@ -1,6 +1,6 @@
 /**
- * InterimProposer: a proposer without a Postgres, elected for nothing but to bring a log to its members and to
- * commit what is there.
+ * InterimProposer: a proposer without a Postgres, elected for nothing but to bring a log to its members and
+ * to commit what is there.
  */
 import { Failure } from '../../base/failure.ts';
 import { type TimelineIdentity } from '../../consensus/identity.ts';

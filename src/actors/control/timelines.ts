@@ -6,7 +6,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensure, Failure } from '../../base/failure.ts';
-import { maxLsn, type Lsn } from '../../base/lsn.ts';
+import { lsn, maxLsn, type Lsn } from '../../base/lsn.ts';
 import { allMembers } from '../../consensus/membership.ts';
 import { type ObjectStore } from '../../io/object-store.ts';
 import { walPageStart } from '../../postgres/wal-page.ts';
@@ -107,10 +107,7 @@ export class Timelines {
   async publishBranch(ancestor: Branch, timeline: string, point: BranchPoint): Promise<void> {
     const { lsn: startLsn, lastRecordStart } = point;
     const from = walPageStart(startLsn);
-    const copy = { kind: 'copyWal', from, size: startLsn - from } as const;
-    const { bytes: head } = await this.#askAcceptors(ancestor, (acceptor) =>
-      this.#context.ask(acceptor, copy, limits),
-    );
+    const head = await this.#copyWal(ancestor, from, startLsn - from);
     await publishBirth(this.#store, timeline, { startLsn, lastRecordStart, head });
   }
 
@@ -174,14 +171,24 @@ export class Timelines {
       segmentSize: cluster.segment_bytes,
       firstLsn: described.firstLsn,
       endLsn: maxLsn(described.commitLsn, await this.#committed(branch)),
-      read: async (from: Lsn, size: number) => {
-        const copy = { kind: 'copyWal', from, size } as const;
-        const copied = await this.#askAcceptors(branch, (acceptor) =>
-          this.#context.ask(acceptor, copy, limits),
-        );
-        return copied.bytes;
-      },
+      read: (from: Lsn, size: number) => this.#copyWal(branch, from, size),
     };
+  }
+
+  /** Committed WAL. An acceptor that has not been told of all of it is a little behind, or away. */
+  #copyWal(branch: Branch, from: Lsn, size: number): Promise<Uint8Array> {
+    return this.#askAcceptors(branch, async (acceptor) => {
+      await this.#awaitCommit(acceptor, lsn(from + size));
+      const copy = { kind: 'copyWal', from, size } as const;
+      return (await this.#context.ask(acceptor, copy, limits)).bytes;
+    });
+  }
+
+  /** How far an acceptor knows it to be committed once that is `at`. Fails with `ask_timed_out`. */
+  async #awaitCommit(acceptor: ActorRef<AcceptorMessage>, at: Lsn): Promise<Lsn> {
+    const reader = `control on ${this.#options.host}, ${(waitsNumbered += 1)}`;
+    const wait = { kind: 'awaitCommit', at, reader } as const;
+    return (await this.#context.ask(acceptor, wait, soon)).commitLsn;
   }
 
   /** Everything below is committed, and all that was acknowledged before this was asked is below. */
@@ -216,12 +223,10 @@ export class Timelines {
 
   /** Whether any member is told soon that it is committed so far. */
   #hears(branch: Branch, at: Lsn): Promise<boolean> {
-    const reader = `control on ${this.#options.host}, ${(waitsNumbered += 1)}`;
-    const wait = { kind: 'awaitCommit', at, reader } as const;
     const waits = allMembers(branch.configuration).map(async (id) => {
       const acceptor = this.#context.ref<AcceptorMessage>(this.#acceptorPath(branch, id));
       try {
-        return (await this.#context.ask(acceptor, wait, soon)).commitLsn >= at;
+        return (await this.#awaitCommit(acceptor, at)) >= at;
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         return false;
