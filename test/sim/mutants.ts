@@ -23,7 +23,6 @@ export interface Mutant {
 const acceptor = 'src/consensus/acceptor.ts';
 const acceptorActor = 'src/actors/acceptor/acceptor.ts';
 const proposer = 'src/consensus/proposer.ts';
-const proposerState = 'src/consensus/proposer-state.ts';
 const membership = 'src/consensus/membership.ts';
 const term = 'src/consensus/term.ts';
 const change = 'src/consensus/change.ts';
@@ -201,22 +200,6 @@ export const mutants = {
       },
     ],
   },
-  oldMembersCommit: {
-    defect: 'under a joint configuration the old members alone commit',
-    within: 200,
-    patches: [
-      {
-        file: membership,
-        from: 'return newMembers === null ? own : minLsn(own, majorityLsn(newMembers, reached));',
-        to: 'return newMembers === null ? own : maxLsn(own, lsnZero);',
-      },
-      {
-        file: membership,
-        from: "import { lsnZero, minLsn, type Lsn } from '../base/lsn.ts';",
-        to: "import { lsnZero, maxLsn, type Lsn } from '../base/lsn.ts';",
-      },
-    ],
-  },
   newMembersElect: {
     defect: 'under a joint configuration the new members alone elect',
     within: 200,
@@ -236,17 +219,6 @@ export const mutants = {
         file: change,
         from: 'if (isReached(sync, target, known)) return',
         to: 'if (known.standings.length > 0 || isReached(sync, target, known)) return',
-      },
-    ],
-  },
-  hearsOldContacts: {
-    defect: 'answers of an earlier contact with a member count',
-    within: 200,
-    patches: [
-      {
-        file: proposerState,
-        from: 'found?.contact === contact && found.phase === phase;',
-        to: '(found?.contact ?? contact) >= 0 && found?.phase === phase;',
       },
     ],
   },

@@ -36,6 +36,7 @@ else await runShare(values.share);
 
 /** With a mutant up to the first seed that finds it. */
 async function runShare(share: string): Promise<void> {
+  Error.stackTraceLimit = 0; // failures are made by the thousand; who wants stacks has the seed's story
   const [index, of] = share.split('/').map(Number) as [number, number];
   let report = emptyReport;
   for (let seed = first + index; seed < first + count; seed += of) {
