@@ -200,6 +200,27 @@ export const mutants = {
       },
     ],
   },
+  oldMembersDecide: {
+    defect: 'under a joint configuration the old members alone elect and commit',
+    within: 400,
+    patches: [
+      {
+        file: membership,
+        from: 'return newMembers === null ? [members] : [members, newMembers];',
+        to: 'return newMembers === null ? [members] : [members];',
+      },
+      {
+        file: membership,
+        from: 'return newMembers === null ? own : minLsn(own, majorityLsn(newMembers, reached));',
+        to: 'return newMembers === null ? own : maxLsn(own, lsnZero);',
+      },
+      {
+        file: membership,
+        from: "import { lsnZero, minLsn, type Lsn } from '../base/lsn.ts';",
+        to: "import { lsnZero, maxLsn, type Lsn } from '../base/lsn.ts';",
+      },
+    ],
+  },
   newMembersElect: {
     defect: 'under a joint configuration the new members alone elect',
     within: 200,
