@@ -24,9 +24,8 @@ for (const [name, { within, defect }] of Object.entries<Mutant>(mutants))
     });
 
 test('mutants: the documentation lists them all', () => {
-  const documented = readFileSync('docs/testing.md', 'utf8').matchAll(
-    /^\| `(\w+)` \| (.+) \| (\d+) \|$/gm,
-  );
+  const row = /^\| `(\w+)` \| (.+) \| (\d+) \|$/gm;
+  const documented = readFileSync('docs/testing.md', 'utf8').matchAll(row);
   const listed = [...documented].map(([, name, defect, within]) => [name, defect, Number(within)]);
 
   deepEqual(
