@@ -39,6 +39,7 @@ import {
 } from './protocol.ts';
 import { abandon, closeStream, endReign, perform, refuseElect, tell, tellOwner } from './reign.ts';
 import { describeShell, newShell, type ProposerContext, type ProposerShell } from './shell.ts';
+import { onNudgeDue } from './status.ts';
 import {
   onFollow,
   onStreamDue,
@@ -115,6 +116,7 @@ function dispatch(context: ProposerContext, shell: Shell, message: ProposerMessa
     case 'memberFailed':
     case 'reconnectDue':
     case 'tellDue':
+    case 'nudgeDue':
     case 'streamOpened':
     case 'streamRefused':
     case 'streamDue':
@@ -169,6 +171,9 @@ function receiveReport(context: ProposerContext, shell: Shell, message: Report):
       return;
     case 'tellDue':
       tell(shell);
+      return;
+    case 'nudgeDue':
+      onNudgeDue(context, shell, message);
       return;
     case 'streamOpened':
       onStreamOpened(context, shell, message);

@@ -137,6 +137,12 @@ interface StreamDue extends Tell<'streamDue'> {
 export interface WalArrived extends Tell<'walArrived'> {
   readonly stream: number;
 }
+/** Time to send Postgres its status again, if nothing was committed since. */
+export interface NudgeDue extends Tell<'nudgeDue'> {
+  readonly stream: number;
+  readonly commitLsn: Lsn;
+  readonly delay_ms: number;
+}
 /** Postgres ended the stream in order, or the connection broke. */
 export interface StreamEnded extends Tell<'streamEnded'> {
   readonly stream: number;
@@ -206,6 +212,7 @@ export type ProposerMessage =
   | StreamRefused
   | StreamDue
   | WalArrived
+  | NudgeDue
   | StreamEnded
   | GreetAnswered
   | VoteAnswered

@@ -14,6 +14,7 @@ import {
 import { type ComputeMessage } from '../compute/protocol.ts';
 import { type Address } from './acceptor-links.ts';
 import { type ProposerContext, type ProposerShell, type Untold } from './shell.ts';
+import { endNudges, report } from './status.ts';
 
 type Shell = ProposerShell;
 
@@ -115,11 +116,6 @@ function onCommitMoved(context: ProposerContext, shell: Shell, core: ProposerSta
   for (const { asked } of done) context.answer(asked, { commitLsn: core.commitLsn });
 }
 
-export function report(context: ProposerContext, shell: Shell): void {
-  const { core, stream } = shell;
-  if (core !== null) stream?.report(core.endLsn, core.commitLsn, context.clock.now_ms());
-}
-
 function onSettled(context: ProposerContext, shell: Shell, core: ProposerState): void {
   const { elect } = shell;
   if (elect === null) return;
@@ -185,6 +181,7 @@ function stopWork(context: ProposerContext, shell: Shell, failure: Failure): voi
 }
 
 export function closeStream(shell: Shell): void {
+  endNudges(shell);
   shell.stream?.close();
   shell.stream = null;
   shell.streams += 1;

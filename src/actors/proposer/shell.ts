@@ -7,7 +7,7 @@ import { type TimelineIdentity } from '../../consensus/identity.ts';
 import { type AcceptorId } from '../../consensus/membership.ts';
 import { type ProposerState } from '../../consensus/proposer-state.ts';
 import { termZero } from '../../consensus/term.ts';
-import { type Context } from '../../runtime/actor.ts';
+import { type Context, type Timer } from '../../runtime/actor.ts';
 import { AcceptorLinks, type Address } from './acceptor-links.ts';
 import {
   type AppendRecord,
@@ -57,11 +57,17 @@ export interface ProposerShell {
   /** Whether this reign has had its stream. */
   streamed: boolean;
   stream: ReplicationStream | null;
+  nudge: Nudge | null;
   paused: boolean;
 }
 interface PendingAppend {
   readonly asked: AppendRecord;
   readonly end: Lsn;
+}
+/** The next status that Postgres is sent though it knows it. */
+export interface Nudge {
+  readonly timer: Timer;
+  readonly delay_ms: number;
 }
 export interface Untold extends Address {
   /** End of what was sent to it. */
@@ -99,6 +105,7 @@ export function newShell(context: ProposerContext, options: ProposerOptions): Pr
     opening: false,
     streamed: false,
     stream: null,
+    nudge: null,
     paused: false,
   };
 }

@@ -16,9 +16,10 @@ import {
   type StreamRefused,
   type WalArrived,
 } from './protocol.ts';
-import { closeStream, endReign, perform, report, tellOwner } from './reign.ts';
+import { closeStream, endReign, perform, tellOwner } from './reign.ts';
 import { openStream, type StreamEnd } from './replication-stream.ts';
 import { type ProposerContext, type ProposerShell } from './shell.ts';
+import { report } from './status.ts';
 
 type Shell = ProposerShell;
 

@@ -27,6 +27,17 @@ test('proposer: a commit returns, and then a majority has it', async () => {
   });
 });
 
+test('proposer: Postgres is told of a commit once more when nothing follows', async () => {
+  await withCluster(['a'], async ({ cluster, client }) => {
+    const observer = await cluster.server.connect();
+    await client.query('create table t (a int)');
+    const told = 'select reply_time from pg_stat_replication';
+    const [first] = (await observer.query(told)).rows;
+
+    while ((await observer.query(told)).rows[0]![0] === first![0]);
+  });
+});
+
 test('proposer: a commit waits while no majority is there, and returns when it is', async () => {
   await withCluster(['a'], async ({ cluster, client }) => {
     await client.query('create table t (a int)');
