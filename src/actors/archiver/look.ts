@@ -100,16 +100,17 @@ async function store(
   span: SegmentSpan,
 ): Promise<boolean> {
   const { archive, progress } = parts;
-  let found = await archive.find(span);
+  const found = await archive.find(span);
   if (found === null) {
     const ours = progress.waits >= waitsMax || (await isOurTurn(parts, log, span.end));
     progress.waits = ours ? 0 : progress.waits + 1;
     if (!ours) return false;
-    await archive.put(span, await checkedWal(parts, span));
-    found = await archive.find(span);
-    ensure(found !== null, 'store_unavailable', { end: formatLsn(span.end), reason: 'not there' });
-  }
-  await ensureSame(parts, span, found);
+    const own = await checkedWal(parts, span);
+    await archive.put(span, own);
+    const stored = await archive.find(span);
+    ensure(stored !== null, 'store_unavailable', { end: formatLsn(span.end), reason: 'not there' });
+    ensureSame(parts, span, { found: stored, at: span.begin, own });
+  } else await ensureOwn(parts, span, found);
   progress.waits = 0;
   await archive.removePartials(span);
   return true;
@@ -148,17 +149,35 @@ async function checkedWal(parts: LookParts, { begin, end }: SegmentSpan): Promis
   return bytes;
 }
 
-/** A piece at a time: a segment may be large. */
-async function ensureSame(parts: LookParts, span: SegmentSpan, found: Uint8Array): Promise<void> {
-  const { begin, end } = span;
-  const { timeline } = parts.options;
-  const values = { timeline, begin: formatLsn(begin), end: formatLsn(end) };
-  ensure(found.length === end - begin, 'archive_differs', { ...values, size: found.length });
-  for await (const { at, piece } of ownWal(parts, begin, end)) {
-    const theirs = found.subarray(at - begin, at - begin + piece.length);
-    const same = Buffer.compare(piece, theirs) === 0;
-    ensure(same, 'archive_differs', { ...values, at: formatLsn(at) });
-  }
+/** What is stored is what the acceptor has. A piece at a time: a segment may be large. */
+async function ensureOwn(parts: LookParts, span: SegmentSpan, found: Uint8Array): Promise<void> {
+  for await (const { at, piece: own } of ownWal(parts, span.begin, span.end))
+    ensureSame(parts, span, { found, at, own });
+}
+
+interface Compared {
+  /** All of the segment that is stored. */
+  readonly found: Uint8Array;
+  /** The acceptor's, from there on. */
+  readonly at: Lsn;
+  readonly own: Uint8Array;
+}
+
+function ensureSame(
+  { options }: LookParts,
+  { begin, end }: SegmentSpan,
+  { found, at, own }: Compared,
+): void {
+  const from = at - begin;
+  const isWhole = found.length === end - begin;
+  const same = isWhole && Buffer.compare(own, found.subarray(from, from + own.length)) === 0;
+  ensure(same, 'archive_differs', {
+    timeline: options.timeline,
+    begin: formatLsn(begin),
+    end: formatLsn(end),
+    at: formatLsn(at),
+    size: found.length,
+  });
 }
 
 async function* ownWal(

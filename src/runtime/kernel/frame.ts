@@ -5,7 +5,8 @@
  * of object most likely to slip in fail an assertion; other class instances arrive as records.
  */
 import { MessagePort } from 'node:worker_threads';
-import { addExtension, Packr } from 'msgpackr';
+import { Buffer } from 'node:buffer';
+import { addExtension, Packr, REUSE_BUFFER_MODE } from 'msgpackr';
 import { AssertionFailed } from '../../base/assert.ts';
 import { type FailureData } from '../../base/failure.ts';
 import { type AnyMessage } from '../actor.ts';
@@ -28,9 +29,25 @@ for (const [index, Class] of notPlain.entries())
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const copyingPackr = new Packr({ useRecords: false, copyBuffers: true });
 
+/** What the packer says where it was told to use a buffer. */
+type Filled = Buffer & { readonly start: number; readonly end: number };
+
+/** What frames are packed into, one after the other: it grows with the largest, up to a limit. */
+let packed = newBuffer();
+const keptBuffer_bytes = 4 * 2 ** 20;
+
+function newBuffer(): Buffer {
+  return Buffer.allocUnsafeSlow(65_536);
+}
+
 /** Bytes of the frame; valid until the next call unless copied. */
 export function packFrame(frame: Frame): Uint8Array {
-  return packr.pack(frame);
+  if (packed.length > keptBuffer_bytes) packed = newBuffer();
+  packr.useBuffer(packed);
+  const filled = packr.pack(frame, REUSE_BUFFER_MODE) as Filled;
+  packed = filled; // a longer one, when the frame did not fit
+  const { buffer, byteOffset, start, end } = filled;
+  return new Uint8Array(buffer, byteOffset + start, end - start); // no Buffer: its `slice` is no copy
 }
 
 /** Byte arrays within are views of `packed`, which must not be reused. */

@@ -101,7 +101,7 @@ export class RingTransport implements Transport {
     // Answers and what follows an ask are bounded by the asks.
     const refusable = frame[0] === frameKinds.ask;
     ensure(!refusable || peer.waiting.length < waitingMax, 'ring_full', { thread });
-    peer.waiting.push({ bytes, waits });
+    peer.waiting.push({ bytes: bytes.slice(), waits }); // packed bytes are reused
     this.#flush(thread, peer);
     return true;
   }
