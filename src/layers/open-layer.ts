@@ -20,6 +20,8 @@ import { VersionTable } from './version-table.ts';
 
 /** Stands for "no version" among version numbers. */
 const none = 0xffff_ffff;
+/** Most WAL is versions; some is not: messages, what changes a page over and over. */
+const walPerByte = 2;
 
 export interface OpenLayerOptions {
   readonly families: FamilyTable;
@@ -54,7 +56,16 @@ export class OpenLayer {
     return this.#lastLsn;
   }
 
-  /** Memory held by values and version table, in bytes. What a freeze is decided by. */
+  /**
+   * Whether it is to be frozen: it has `bytes`, or stands for several times as much WAL, up to `end`, which
+   * a start would have to ingest again.
+   */
+  isFull(bytes: number, end: Lsn): boolean {
+    if (this.#table.count === 0) return false;
+    return this.size >= bytes || end - this.begin >= walPerByte * bytes;
+  }
+
+  /** Memory held by values and version table, in bytes. */
   get size(): number {
     return this.#arena.size + this.#table.size;
   }

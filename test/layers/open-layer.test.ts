@@ -184,3 +184,18 @@ for (const seed of [1, 2, 3])
       for (const at of [random(7_000), 7_000])
         deepEqual(collect(layer, key, at), model.collect(key, lsn(at)));
   });
+
+test('open layer: it is full when it is large, and when much WAL has gone by', () => {
+  const families = new FamilyTable();
+  const layer = openLayer(families);
+  const { begin } = layer;
+  const [near, far] = [lsn(begin + 1_000), lsn(begin + 20_000_000)];
+  equal(layer.isFull(10_000_000, far), false); // there is nothing to be frozen
+
+  layer.put(keyIn(families, {}), near, true, textBytes('page'));
+
+  equal(layer.isFull(10_000_000, near), false);
+  equal(layer.isFull(layer.size, near), true);
+  equal(layer.isFull(10_000_000, lsn(far - 1)), false);
+  equal(layer.isFull(10_000_000, far), true);
+});

@@ -162,7 +162,8 @@ async function onIngestWal(
   ensureWhole(state);
   ingest(context, state, message.bytes);
   wake(context, state);
-  if (state.store.map.open.size >= state.options.openLayerMax_bytes) {
+  const { map, ingestedLsn: end } = state.store;
+  if (map.open.isFull(state.options.openLayerMax_bytes, end)) {
     await state.writing; // a disk slower than the WAL slows the WAL down
     freeze(context, state);
   }
