@@ -50,6 +50,9 @@ const limits = { timeout_ms: 60_000 };
 /** Longer than a host that lives takes to say where it stands. */
 const quickly = { timeout_ms: 2_000 };
 const copyBytes = 1_048_576;
+/** In one look, while no more than so much waits. */
+const paceMax_bytes = 16 * 2 ** 20;
+const backlogMax_bytes = 2 ** 30;
 /** Whose turn it is may never take it: its store may be away, its archiver halted. */
 const waitsMax = 20;
 
@@ -70,17 +73,23 @@ export async function look(parts: LookParts): Promise<boolean> {
   return (await context.ask(acceptorOf(parts), rest, limits)).resting;
 }
 
-/** Whether all whole segments are archived; each is removed, if it may be, before the next is stored. */
+/**
+ * Whether all whole segments are archived; each is removed, if it may be, before the next is stored. A look
+ * stores no more than a little, or commits would be slow as long as much is written.
+ */
 async function storeWhole(parts: LookParts, log: AcceptorDescription): Promise<boolean> {
   const { progress, options } = parts;
   const { segmentSize } = options;
   let { keptLsn } = log;
-  for (;;) {
+  for (let stored_bytes = 0; ;) {
     keptLsn = await remove(parts, keptLsn);
     const span = nextWhole({ ...progress, segmentSize });
     if (span === null) return true;
+    const hurries = progress.commitLsn - progress.archivedLsn > backlogMax_bytes;
+    if (stored_bytes >= paceMax_bytes && !hurries) return false;
     if (!(await store(parts, log, span))) return false;
     progress.archivedLsn = span.end;
+    stored_bytes += span.end - span.begin;
   }
 }
 
