@@ -55,6 +55,8 @@ interface ServerError {
 
 /** Type byte of CopyData, both ways: `d`. */
 const copyData = 0x64;
+/** What Node reads from a socket at a time, at most. */
+const fullRead_bytes = 65_536;
 
 /** What waits for the server's messages. */
 interface Task {
@@ -93,6 +95,7 @@ export class PostgresClient {
   readonly #whenClosed: Promise<void>;
   /** Set in copy-both mode. */
   #sink: CopySink | null = null;
+  #readDoneIsDue = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -231,11 +234,28 @@ export class PostgresClient {
   }
 
   #onBytes(bytes: Buffer): void {
-    try {
+    this.#try(() => {
       this.#frames.push(bytes, (message) => {
         this.#onMessage(message);
       });
-      this.#sink?.onReadDone();
+      if (bytes.length < fullRead_bytes) this.#sink?.onReadDone();
+      else this.#readDoneLater();
+    });
+  }
+
+  /** A full read is followed by others in the same turn of the event loop: they are one to the sink. */
+  #readDoneLater(): void {
+    if (this.#readDoneIsDue) return;
+    this.#readDoneIsDue = true;
+    setImmediate(() => {
+      this.#readDoneIsDue = false;
+      this.#try(() => this.#sink?.onReadDone());
+    });
+  }
+
+  #try(step: () => void): void {
+    try {
+      step();
     } catch (failure) {
       if (!(failure instanceof Failure)) throw failure;
       this.destroy(failure);
