@@ -46,7 +46,7 @@ export async function runDevCluster(options: DevClusterOptions): Promise<void> {
   const config = await clusterConfig(options);
   const hosts = hostNames(readConfig(config)).map((name) => startHost(options, config, name));
   function stop(): void {
-    for (const { child } of hosts) child.kill('SIGINT');
+    void stopInTurn(hosts);
   }
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
@@ -57,6 +57,14 @@ export async function runDevCluster(options: DevClusterOptions): Promise<void> {
     else report(options, host, ready);
   }
   await ended;
+}
+
+/** One after the other: an endpoint writes its last WAL to a majority. */
+async function stopInTurn(hosts: readonly RunningHost[]): Promise<void> {
+  for (const { child, ended } of hosts) {
+    child.kill('SIGINT');
+    await ended;
+  }
 }
 
 /** Path of the file; an existing one is kept. */
@@ -90,6 +98,7 @@ function startHost({ directory }: DevClusterOptions, config: string, name: strin
   const up = ['up', '--config', config, '--host', name, '--data', join(directory, name), '--json'];
   const child = spawn(process.execPath, [...process.execArgv, main, ...up], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true, // the terminal's Ctrl-C is for us: they are stopped in turn
   });
   const ready = new Promise<ReadyEvent>((resolve) => {
     createInterface({ input: child.stdout }).on('line', (line) => {

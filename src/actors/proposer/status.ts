@@ -1,11 +1,11 @@
 /**
  * Status: what Postgres is told of how far we are, and told once more when nothing follows.
  *
- * From major 16 on a WAL sender can miss that there is new WAL: it looks, finds none, and only then puts itself
- * on the list of those to be woken (`WalSndWait`, src/backend/replication/walsender.c). When a commit comes
- * between the two, its backend waits until something else wakes the WAL sender, which then sends what there
- * is: its own clock, after 10 s, or a message of ours. A standby sends several for each commit; so do we:
- * one, and a **nudge**, ever later, while nothing more is committed.
+ * From major 16 on a WAL sender can miss that there is new WAL: it looks, finds none, and only then puts
+ * itself on the list of those to be woken (`WalSndWait`, src/backend/replication/walsender.c). When a commit
+ * comes between the two, its backend waits until something else wakes the WAL sender, which then sends what
+ * there is: its own clock, after 10 s, or a message of ours. A standby sends several for each commit; so do
+ * we: one, and a **nudge**, ever later, while nothing more is committed.
  */
 import { type NudgeDue } from './protocol.ts';
 import { type ProposerContext, type ProposerShell } from './shell.ts';
