@@ -30,8 +30,6 @@ export interface AcceptorHome {
 }
 
 const limits = { timeout_ms: 2_000 };
-/** Somebody ended while something began. */
-const interruptions: ReadonlySet<string> = new Set(['actor_stopped', 'thread_died']);
 
 export class HostAcceptors implements Pick<
   MembersParts['timelines'],
@@ -46,7 +44,10 @@ export class HostAcceptors implements Pick<
     this.#home = home;
   }
 
-  /** Runs this member's acceptor, which is to have its log already, unless it is born now. */
+  /**
+   * Runs this member's acceptor, which is to have its log already, unless it is born now. Fails with
+   * `thread_died` when its thread was away: it does not run then.
+   */
   async keep(id: string, isBorn: boolean): Promise<void> {
     const { disk, isDamaged, failedToStart } = this.#home;
     if (this.#running === id) return;
@@ -57,7 +58,8 @@ export class HostAcceptors implements Pick<
       if (isBorn) await this.#context.ask(acceptor, create, limits);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      const expected = disk.fails || isDamaged() || interruptions.has(error.code);
+      if (error.code === 'thread_died') throw error;
+      const expected = disk.fails || isDamaged() || error.code === 'actor_stopped';
       if (!expected) failedToStart(error);
     }
   }

@@ -119,14 +119,17 @@ async function onProjectChanged(context: Context<ControlMessage>, state: State):
   }
 }
 
-/** A first member takes itself off the list before it begins its log: so it does only once. */
+/**
+ * A first member takes itself off the list before it begins its log: so it does only once. A real control
+ * does not start without its acceptor, and its process begins anew: here it tries again.
+ */
 async function keepUp({ host, projects, acceptors, pause }: State): Promise<void> {
   const branch = findBranch(projects.project, branchName);
   const id = memberOn(branch.configuration, host);
   if (id === null) return;
   const isBorn = branch.pending.includes(id);
   if (isBorn) await patiently(() => projects.change((now) => withoutPending(now, id)), pause);
-  await acceptors.keep(id, isBorn);
+  await patiently(() => acceptors.keep(id, isBorn), pause);
 }
 
 type Project = ProjectStore['project'];
@@ -136,7 +139,7 @@ function withoutPending(project: Project, id: string): Project {
   return changeBranch(project, branchName, { pending });
 }
 
-/** Again until the store answers. */
+/** Again until the store answers, or the thread is back. */
 async function patiently<T>(attempt: () => Promise<T>, pause: () => Promise<void>): Promise<T> {
   for (;;) {
     try {
