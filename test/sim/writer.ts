@@ -84,6 +84,18 @@ export class Writer {
     return failures.length > 0 ? null : end.begin;
   }
 
+  /** Whether its reign ended because somebody has a higher term. False when its proposer does not answer. */
+  async isFenced(): Promise<boolean> {
+    const { simulation } = this.#options;
+    const describe = { kind: 'describeProposer' } as const;
+    try {
+      return (await simulation.ask(this.#proposer, describe, appendLimits)).phase === 'fenced';
+    } catch (error) {
+      if (error instanceof Failure) return false;
+      throw error;
+    }
+  }
+
   /** null when it is not elected. */
   async elect(): Promise<ElectResult | null> {
     const { simulation, ledger, name } = this.#options;
