@@ -4,7 +4,10 @@
  */
 import { lsnZero, type Lsn } from '../../src/base/lsn.ts';
 import { hostOf } from '../../src/consensus/membership.ts';
+import { wholeKey } from '../../src/actors/archiver/archive-names.ts';
+import { segmentNumber, segmentStart } from '../../src/postgres/wal-page.ts';
 import { checkQuorum } from './quorum-check.ts';
+import { identity, start, timeline } from './setting.ts';
 import { type World } from './world.ts';
 
 const changeLimit_ms = 300_000;
@@ -21,6 +24,7 @@ export async function heal(world: World): Promise<void> {
   checkQuorum(world);
   while (world.hosts.some(({ isDown }) => isDown)) await world.simulation.runFor(100);
   await everybodyReaches(world, end, deadline_ms);
+  if (world.archived) await segmentsArrive(world, deadline_ms);
 }
 
 async function calmDown(world: World): Promise<void> {
@@ -132,5 +136,20 @@ async function everybodyReaches(world: World, first: Lsn, deadline_ms: number): 
     const reached = received >= end;
     ledger.claim(reached, 'without faults every reader gets everything', { id, end, received });
     world.check();
+  }
+}
+
+/** Archivers store every whole segment that is committed. */
+async function segmentsArrive(world: World, deadline_ms: number): Promise<void> {
+  const { simulation, ledger, store } = world;
+  const { segmentSize } = identity;
+  let segment = segmentNumber(start, segmentSize);
+  while (segmentStart(segment + 1, segmentSize) <= ledger.committed.end) {
+    const isStored = store.peek(wholeKey(timeline, segment, segmentSize)) !== null;
+    const inTime = isStored || simulation.now_ms < deadline_ms;
+    ledger.claim(inTime, 'without faults whole segments are archived', { segment });
+    world.check();
+    if (isStored) segment += 1;
+    else await simulation.runFor(50);
   }
 }

@@ -46,7 +46,7 @@ export const mutants = {
   },
   keepsLoserRecords: {
     defect: 'an election does not cut what contradicts the winner’s log',
-    within: 5,
+    within: 6,
     patches: [
       {
         file: acceptor,
@@ -180,7 +180,7 @@ export const mutants = {
   },
   removesBeforeUpload: {
     defect: 'WAL is removed before it is known to be in the object store',
-    within: 10,
+    within: 50,
     patches: [
       {
         file: 'src/actors/archiver/archive-plan.ts',

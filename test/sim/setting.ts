@@ -1,13 +1,17 @@
 /**
  * Setting: the one timeline of a simulated world.
  */
+import { assert } from '../../src/base/assert.ts';
 import { lsn, lsnZero } from '../../src/base/lsn.ts';
 import { type TimelineIdentity } from '../../src/consensus/identity.ts';
 import { parseSystemId } from '../../src/postgres/system-id.ts';
-import { walPageSize } from '../../src/postgres/wal-page.ts';
-import { type WalIdentity } from '../../src/postgres/wal-writer.ts';
+import { walPageStart } from '../../src/postgres/wal-page.ts';
+import { placeRecord, type WalIdentity } from '../../src/postgres/wal-writer.ts';
 
 const segmentSize = 2 ** 20;
+
+/** `XLOG` `NOOP`. */
+export const noop = { rmgr: 0, info: 0x20 } as const;
 
 export const walIdentity: WalIdentity = {
   major: 18,
@@ -30,9 +34,18 @@ export const identity: TimelineIdentity = {
   startLsn: start,
 };
 
+/** What the page the timeline begins in holds before: a header and one record, as archivers check it. */
+const before = placeRecord(walIdentity, walPageStart(start), {
+  ...noop,
+  xid: 3,
+  previous: lsnZero,
+  main: new Uint8Array(4_043),
+});
+assert(before.end === start, 'the timeline begins where a record ends');
+
 /** What begins the timeline on its first members. */
 export const birth = {
   startLsn: start,
-  lastRecordStart: lsnZero,
-  head: new Uint8Array(start % walPageSize).fill(7),
+  lastRecordStart: before.start,
+  head: before.bytes,
 } as const;

@@ -12,7 +12,7 @@ import { type ActorRef } from '../../src/runtime/actor.ts';
 import { type Simulation } from '../../src/runtime/simulation.ts';
 import { type Document } from './document.ts';
 import { type Ledger } from './ledger.ts';
-import { identity, walIdentity } from './setting.ts';
+import { identity, noop, walIdentity } from './setting.ts';
 
 export interface WriterOptions {
   readonly name: string;
@@ -33,8 +33,6 @@ interface LogEnd {
 const electTimeout_ms = 800;
 const appendLimits = { timeout_ms: 1_500 } as const;
 const inFlightMax = 6;
-/** `XLOG` `NOOP`. */
-const noop = { rmgr: 0, info: 0x20 } as const;
 
 export class Writer {
   readonly #options: WriterOptions;
