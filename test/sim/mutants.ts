@@ -136,7 +136,7 @@ export const mutants = {
   },
   ignoresGeneration: {
     defect: 'acceptors obey proposers of any configuration, who do not learn of newer ones',
-    within: 50,
+    within: 200,
     patches: [
       {
         file: proposer,
