@@ -201,18 +201,18 @@ export class Timelines {
     });
   }
 
-  /** null when none runs that knows. */
-  async #proposed({ host, timeline, running }: Branch): Promise<Lsn | null> {
-    if (host === null || !running) return null;
+  /** What the proposer says, if one runs. */
+  async #proposed({ host, timeline, running }: Branch): Promise<Lsn | 'silent' | 'gone'> {
+    if (host === null || !running) return 'gone';
     const path = pathOn(host, this.#options.host, `proposer/${timeline}`);
     const proposer = this.#context.ref<ProposerMessage>(path);
     try {
       const described = await this.#context.ask(proposer, { kind: 'describeProposer' }, quickly);
       const { phase, termStart, commitLsn } = described;
-      return phase === 'leading' && commitLsn >= termStart ? commitLsn : null;
+      return phase === 'leading' && commitLsn >= termStart ? commitLsn : 'silent';
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      return null; // between two runs, or away
+      return error.code === 'peer_unreachable' ? 'gone' : 'silent'; // between two runs, or busy
     }
   }
 

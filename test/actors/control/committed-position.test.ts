@@ -22,7 +22,7 @@ function member(
 function sourcesWith(more: Partial<CommitSources>): { asked: string[]; sources: CommitSources } {
   const asked: string[] = [];
   const all: CommitSources = {
-    proposed: () => Promise.resolve(null),
+    proposed: () => Promise.resolve('gone'),
     members: () => Promise.resolve([]),
     hears: () => Promise.resolve(false),
     elect: () => Promise.reject(new Failure('quorum_unreachable', {})),
@@ -75,10 +75,20 @@ test('committed position: when nobody hears of it, an election commits it', asyn
   equal(await committedPosition(three, sources), 80);
 });
 
+test('committed position: nobody is elected against a proposer that may live', async () => {
+  const { asked, sources } = sourcesWith({
+    proposed: () => Promise.resolve('silent'),
+    members: () => Promise.resolve([member('b', 80, 60), member('c', 60, 60)]),
+    elect: () => Promise.resolve(lsn(80)),
+  });
+  await rejects(committedPosition(three, sources), { code: 'quorum_unreachable' });
+  equal(asked.includes('elect'), false);
+});
+
 test('committed position: who loses the election asks the one that won', async () => {
   let won: number | null = null;
   const { sources } = sourcesWith({
-    proposed: () => Promise.resolve(won === null ? null : lsn(won)),
+    proposed: () => Promise.resolve(won === null ? 'gone' : lsn(won)),
     members: () => Promise.resolve([member('b', 80, 60), member('c', 60, 60)]),
     elect: () => {
       won = 90;
