@@ -99,17 +99,7 @@ async function start(context: Context<ControlMessage>, options: ControlOptions):
   const keepingUp = Promise.resolve();
   const pauses = new Pauses(context);
   const state: State = {
-    ...{
-      options,
-      store,
-      projects,
-      timelines,
-      computes,
-      others,
-      wal,
-      keepingUp,
-      pauses,
-    },
+    ...{ options, projects, timelines, computes, others, wal, keepingUp, pauses },
   };
   await keepUp(context, state);
   context.after(0, { kind: 'resumeEndpoints' });
