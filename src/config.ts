@@ -124,7 +124,7 @@ const settings = {
     default: 54_320,
     min: 0,
     max: 65_000,
-    doc: 'Endpoints take ports from here upwards; 0 takes any free one.',
+    doc: 'Endpoints take free ports from here upwards; with 0, any free ones.',
   },
   postgres_uid: {
     default: 65_534,

@@ -47,8 +47,9 @@ const limits = { timeout_ms: 600_000 };
 const threads = [{ name: 'wal' }, { name: 'storage' }];
 const projectPoll_ms = 100;
 const archiverLook_ms = 1_000;
-/** Each waits for a quorum as long as an election may take. */
-const mainTries = 6;
+/** So long the others of a cluster may be on their way. */
+const mainPatience_ms = 60_000;
+const mainRetry_ms = 500;
 
 /** Runs a host until it is told to stop by SIGINT or SIGTERM, or cannot go on. */
 export async function runHost(options: HostOptions): Promise<void> {
@@ -61,9 +62,9 @@ export async function runHost(options: HostOptions): Promise<void> {
     return;
   }
   const host = await startHost(options);
-  const { api, replication, connectionString } = host;
-  const text = connectionString ?? `main is not served here: ${host.mainIs}`;
-  print(options, { event: 'ready', api, replication, connectionString }, text);
+  const { api, replication, connectionString, mainIs } = host;
+  const text = connectionString ?? `main is not served here: ${mainIs}`;
+  print(options, { event: 'ready', api, replication, connectionString, mainIs }, text);
   const reason = await Promise.race([signals.asked, host.runtime.ended]);
   if (reason === 'asked') print(options, { event: 'stopping' }, 'stopping');
   await host.stop();
@@ -167,7 +168,8 @@ async function startMain(
   const host = mainHost ?? hostNames(config)[0];
   if (host !== self) return { connectionString: null, mainIs: `it is on host ${host ?? ''}` };
   const start = { kind: 'startEndpoint', branch: 'main' } as const;
-  for (let tries = 1; ; tries += 1) {
+  const until_ms = performance.now() + mainPatience_ms;
+  for (;;) {
     try {
       const started: StartedEndpoint = await runtime.ask(control, start, limits);
       return { connectionString: started.connectionString, mainIs: 'served here' };
@@ -175,7 +177,10 @@ async function startMain(
       const alone = config.hosts.length === 0;
       const passing = error instanceof Failure && error.kind === 'unavailable' && !alone;
       const halted = error instanceof Failure && error.kind === 'corrupt';
-      if (passing && tries < mainTries) continue; // the other hosts may be on their way
+      if (passing && performance.now() < until_ms) {
+        await sleep(mainRetry_ms);
+        continue;
+      }
       if (passing || halted) return { connectionString: null, mainIs: error.message };
       throw error;
     }

@@ -119,6 +119,12 @@ export function recordStartAfter(end: Lsn, segmentSize: number): Lsn {
   return end % walPageSize === 0 ? lsn(end + walHeaderSize(end, segmentSize)) : end;
 }
 
+/** Where the record ends that the one at `start` follows: `start`, or the page it is the first of. */
+export function recordEndBefore(start: Lsn, segmentSize: number): Lsn {
+  const page = walPageStart(start);
+  return recordStartAfter(page, segmentSize) === start ? page : start;
+}
+
 /** Whether a record may end, or begin, at `at`: aligned to 8 and not within a page header. */
 export function isRecordPosition(at: Lsn, segmentSize: number): boolean {
   const offset = at % walPageSize;

@@ -7,7 +7,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext } from 'node:test';
-import { takeFreePort } from '../../src/io/ports.ts';
+import { takeTestPort } from '../ports.ts';
 import { layWire, type Wire } from '../chaos/wire.ts';
 import { prepareTestHost, type TestHost } from './host.ts';
 
@@ -51,10 +51,10 @@ export async function prepareTestCluster(
   const store = mkdtempSync(join(tmpdir(), 'stemma-store-'));
   chmodSync(store, 0o755);
   const ports = {
-    a: await takeFreePort(address),
-    b: await takeFreePort(address),
-    c: await takeFreePort(address),
-    d: await takeFreePort(address),
+    a: await takeTestPort(address),
+    b: await takeTestPort(address),
+    c: await takeTestPort(address),
+    d: await takeTestPort(address),
   };
   const present = spare ? names : names.slice(0, 3);
   const wires = { b: await layWire(test, ports.b), c: await layWire(test, ports.c) };

@@ -36,6 +36,7 @@ interface Ready {
   readonly replication: string;
   /** null on a host that does not serve `main`. */
   readonly connectionString: string | null;
+  readonly mainIs: string;
 }
 
 interface Launched {
@@ -140,7 +141,9 @@ export class TestHost {
 
   /** Of `main`, which runs here. */
   get connectionString(): string {
-    return this.#ready!.connectionString!;
+    const { connectionString, mainIs } = this.#ready!;
+    if (connectionString === null) throw new Error(`main is not served here: ${mainIs}`);
+    return connectionString;
   }
 
   /** Starts the host; resolves once it serves and fails, with what it printed, when it ends instead. */

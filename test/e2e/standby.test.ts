@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lsn, parseLsn, type Lsn } from '../../src/base/lsn.ts';
-import { takeFreePort } from '../../src/io/ports.ts';
+import { takeTestPort } from '../ports.ts';
 import { type PostgresClient } from '../../src/io/postgres-client.ts';
 import { segmentName } from '../../src/postgres/wal-page.ts';
 import { Follower } from '../actors/wal-sender/follower.ts';
@@ -19,7 +19,7 @@ test(
   'standby: it has every acknowledged commit, also when host and Postgres are killed',
   limits,
   async (t) => {
-    const port = await takeFreePort('127.0.0.1'); // the same after a restart
+    const port = await takeTestPort('127.0.0.1'); // the same after a restart
     const host = await startTestHost(t, { settings: { replication_port: port } });
     const bank = new Bank(11, () => host.connect());
     await bank.setUp();

@@ -17,7 +17,7 @@ import { basename, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext } from 'node:test';
 import { formatLsn, type Lsn } from '../../src/base/lsn.ts';
-import { takeFreePort } from '../../src/io/ports.ts';
+import { takeTestPort } from '../ports.ts';
 import { type PostgresClient } from '../../src/io/postgres-client.ts';
 import { stockHome } from '../postgres/stock-home.ts';
 import { connectTo, type TestHost } from './host.ts';
@@ -49,7 +49,7 @@ interface ListedBranch {
 export async function prepareStandby(test: TestContext, options: StandbyOptions): Promise<Standby> {
   const root = mkdtempSync(join(tmpdir(), 'stemma-standby-'));
   chmodSync(root, 0o755);
-  const standby = new Standby(root, options, await takeFreePort(address));
+  const standby = new Standby(root, options, await takeTestPort(address));
   test.after(async () => {
     await standby.stop('SIGQUIT');
     if (!test.passed) test.diagnostic(standby.log.join('\n'));

@@ -1,11 +1,13 @@
 /** A host from its first start to its stop, and what the next one finds. */
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { mountsBelow } from '../../src/io/mounts.ts';
-import { processesOf, startTestHost } from './host.ts';
+import { connectTo, processesOf, startTestHost, type TestHost } from './host.ts';
 import { clearFolder } from './leftovers.ts';
 
 const limits = { timeout: 120_000 };
@@ -36,6 +38,32 @@ test('host: SIGINT ends it with code 0 and leaves no mount and no process', limi
   assert.ok(!existsSync(`/proc/${pid!}`), 'Postgres is gone');
   assert.deepEqual(readdirSync(join(host.directory, 'computes')), []);
 });
+
+test(
+  'host: an endpoint whose port somebody took meanwhile starts on another one',
+  limits,
+  async (t) => {
+    const host = await startTestHost(t, {});
+    const before = new URL(host.connectionString);
+    await host.json('endpoint', 'stop', 'main');
+    const squatter = createServer();
+    t.after(() => squatter.close());
+    await once(squatter.listen(Number(before.port), before.hostname), 'listening');
+
+    const [started, again] = [await startMain(host), await startMain(host)];
+
+    assert.notEqual(new URL(started).port, before.port);
+    assert.equal(again, started, 'one that runs stays where it is');
+    const client = await connectTo(started);
+    assert.deepEqual((await client.query('select 1')).rows, [['1']]);
+    await client.end();
+  },
+);
+
+async function startMain(host: TestHost): Promise<string> {
+  const started = await host.json<{ connectionString: string }>('endpoint', 'start', 'main');
+  return started.connectionString;
+}
 
 test('host: a data directory may be named by a symbolic link', limits, async (t) => {
   const place = mkdtempSync(join(tmpdir(), 'stemma-e2e-place-'));

@@ -11,7 +11,7 @@ import {
   type PeerAddress,
   type PeerConnection,
 } from '../../src/io/peer-connection.ts';
-import { takeFreePort } from '../../src/io/ports.ts';
+import { takeTestPort } from '../ports.ts';
 
 const address = '127.0.0.1';
 const secret = 'told to the hosts of one cluster';
@@ -139,7 +139,7 @@ test('peer connection: a call cut at any byte of the handshake lets nobody in', 
 });
 
 test('peer connection: nobody at the port is unreachable', async () => {
-  const target = { host: 'b', address, port: await takeFreePort(address) };
+  const target = { host: 'b', address, port: await takeTestPort(address) };
 
   await rejects(connectPeer(a, target, listener(ignore)), { code: 'peer_unreachable' });
 });

@@ -10,6 +10,7 @@ import {
   parseSegmentName,
   recordEndAfter,
   recordPosition,
+  recordEndBefore,
   recordStartAfter,
   segmentName,
   usableBytesBefore,
@@ -90,6 +91,8 @@ test('WalPage: a record ends at a page’s start, and the next begins behind its
   equal(recordStartAfter(end, segmentSize), base + walPageSize + 24);
   equal(recordStartAfter(lsn(base), segmentSize), base + 40);
   equal(recordStartAfter(lsn(base + 48), segmentSize), base + 48);
+  for (const position of [end, lsn(base), lsn(base + 48), lsn(base + walPageSize + 32)])
+    equal(recordEndBefore(recordStartAfter(position, segmentSize), segmentSize), position);
 });
 
 test('WalPage: segment names count within the high 32 bits', () => {

@@ -10,6 +10,7 @@ import { ensure, Failure } from '../../base/failure.ts';
 import { formatLsn, lsn, lsnZero, type Lsn } from '../../base/lsn.ts';
 import { type Disk } from '../../io/disk.ts';
 import { parseSystemId } from '../../postgres/system-id.ts';
+import { recordEndBefore } from '../../postgres/wal-page.ts';
 import { WalReader, type WalReaderOptions } from '../../postgres/wal-reader.ts';
 import { WalRecord } from '../../postgres/wal-record.ts';
 import { WalSegments } from './wal-segments.ts';
@@ -103,7 +104,8 @@ export class WalLog {
       reader.push(bytes);
       if (!reader.next(this.#record)) continue;
       const { start, previous } = this.#record;
-      return { end: seek ? start : beginLsn, start: previous };
+      const end = seek ? recordEndBefore(start, this.#options.segmentSize) : beginLsn;
+      return { end, start: previous };
     }
     return this.#anchor;
   }

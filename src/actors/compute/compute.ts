@@ -13,6 +13,7 @@ import { type MountFailed } from '../filesystem/protocol.ts';
 import { type TimelineMessage } from '../timeline/protocol.ts';
 import { type ComputeOptions } from './protocol.ts';
 import {
+  type ComputeFenced,
   type ComputeMessage,
   type DescribeCompute,
   type PostgresExited,
@@ -178,7 +179,10 @@ async function onVerifyCompute(
   context.answer(message, await verify(context, state.options, state.run));
 }
 
-/** Somebody else writes this branch now: ours can never commit again, so it must not linger. */
+/**
+ * Somebody else was elected: ours can never commit again, so it must not linger. Whether another one follows
+ * here, and not where somebody started one, only the project says.
+ */
 async function onProposerFenced(
   context: Context<ComputeMessage>,
   state: State,
@@ -186,8 +190,13 @@ async function onProposerFenced(
 ): Promise<void> {
   if (state.run?.number !== message.run) return;
   state.wanted = false;
-  state.lastFailure = 'another compute took the branch over';
-  await discard(context, state);
+  state.lastFailure = 'another proposer took the branch over';
+  const { owner, timeline } = state.options;
+  try {
+    await discard(context, state);
+  } finally {
+    context.tell(context.ref<ComputeFenced>(owner), { kind: 'computeFenced', timeline });
+  }
 }
 
 async function onPostgresEnded(

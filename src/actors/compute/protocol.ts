@@ -37,6 +37,8 @@ export interface ComputeOptions extends ComputeSettings {
   readonly configuration: Configuration;
   /** Where they live: `{host}` stands for the host of each. */
   readonly acceptorPath: string;
+  /** Path of who is told `computeFenced`, and decides what follows. */
+  readonly owner: string;
 }
 
 /** Starts Postgres from storage, or says where it runs. Answered when it accepts connections. */
@@ -84,7 +86,7 @@ export interface VerifyReport {
   readonly duration_ms: number;
 }
 
-/** A newer proposer was elected: this compute can never commit again. */
+/** A newer proposer was elected: this Postgres can never commit again. */
 export interface ProposerFenced extends Tell<'proposerFenced'> {
   readonly run: number;
 }
@@ -105,6 +107,11 @@ export interface SampleDue extends Tell<'sampleDue'> {
 /** A run was interrupted: time to start another. */
 export interface ResumeDue extends Tell<'resumeDue'> {
   readonly kind: 'resumeDue';
+}
+
+/** To its owner: a compute ended for good, for its proposer was fenced; see `ProposerFenced`. */
+export interface ComputeFenced extends Tell<'computeFenced'> {
+  readonly timeline: string;
 }
 
 export type ComputeMessage =

@@ -20,19 +20,25 @@ const limits = { timeout_ms: 3_600_000 };
 export class Computes {
   readonly #context: Context<ControlMessage>;
   readonly #options: ControlOptions;
-  /** By timeline: settles when the compute can be asked. */
-  readonly #running = new Map<string, Promise<unknown>>();
+  /** By timeline. */
+  readonly #running = new Map<
+    string,
+    { readonly port: number; readonly spawned: Promise<unknown> }
+  >();
 
   constructor(context: Context<ControlMessage>, options: ControlOptions) {
     this.#context = context;
     this.#options = options;
   }
 
-  /** The branch's port; on a new host, if it is taken there, and the first time, one that no branch has. */
+  /** The branch's port; the first time, and if somebody else has taken it, one that no branch has. */
   async portFor(project: Project, name: string): Promise<number> {
-    const { port, host } = findBranch(project, name);
-    const { address, firstPort, host: self } = this.#options;
-    if (port !== null && (host === self || (await isPortFree(address, port)))) return port;
+    const branch = findBranch(project, name);
+    const { port } = branch;
+    const { address, firstPort } = this.#options;
+    if (port !== null && ((await this.#serves(branch)) || (await isPortFree(address, port)))) {
+      return port;
+    }
     if (firstPort === 0) return takeFreePort(address);
     const taken = new Set(project.branches.map((branch) => branch.port));
     for (let candidate = firstPort; ; candidate += 1) {
@@ -68,8 +74,15 @@ export class Computes {
     await this.#context.stop(this.#context.ref(`compute/${timeline}`));
   }
 
+  async #serves(branch: Branch): Promise<boolean> {
+    return (await this.describe(branch)).state === 'running';
+  }
+
+  /** Of a branch that has another port now a new one: it does not run, or it would have kept its port. */
   async #compute(project: Project, branch: Branch): Promise<ActorRef<ComputeMessage>> {
     const { timeline, name } = branch;
+    const known = this.#running.get(timeline);
+    if (known !== undefined && known.port !== branch.port) await this.forget(timeline);
     if (!this.#running.has(timeline)) {
       const { directory, address, uid, gid, compute, hosts } = this.#options;
       const options: ComputeOptions = {
@@ -85,14 +98,15 @@ export class Computes {
         gid,
         configuration: branch.configuration,
         acceptorPath: anyAcceptorPath(timeline, hosts),
+        owner: this.#context.self.path,
         ...compute,
       };
       const child = { behavior: 'compute', name: timeline, options, thread: null };
       const spawned = this.#context.spawn(child);
-      this.#running.set(timeline, spawned);
+      this.#running.set(timeline, { port: options.port, spawned });
       spawned.catch(() => this.#running.delete(timeline));
     }
-    await this.#running.get(timeline);
+    await this.#running.get(timeline)?.spawned;
     return this.#ref(branch);
   }
 

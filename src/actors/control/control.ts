@@ -12,11 +12,13 @@ import { ensure, Failure } from '../../base/failure.ts';
 import { formatLsn, lsnZero, type Lsn } from '../../base/lsn.ts';
 import { allMembers, hasQuorum } from '../../consensus/membership.ts';
 import { DirectoryStore } from '../../io/directory-store.ts';
-import { defineActor, type Context, type ResultOf } from '../../runtime/actor.ts';
+import { defineActor, type Context } from '../../runtime/actor.ts';
 import { findRecordEnd } from './branch-point.ts';
 import { Computes } from './computes.ts';
+import { Endpoints } from './endpoints.ts';
 import { openProject } from './open-project.ts';
 import { Members } from './members.ts';
+import { answerLater, asFailure, orRetry } from './later.ts';
 import { OtherHosts } from './other-hosts.ts';
 import { Pauses } from './pauses.ts';
 import { hostOfMember, memberOn } from './placement.ts';
@@ -45,14 +47,14 @@ import {
   type DescribeHost,
   type DropBranch,
   type DropMember,
-  type EndpointDescription,
   type FindAcceptors,
   type FindWal,
+  type ListEndpoints,
   type ListMembers,
   type MakeMember,
+  type ProjectChanged,
   type ReplaceMember,
   type ResumeEndpoints,
-  type StartedEndpoint,
   type StartEndpoint,
   type StopComputes,
   type StopEndpoint,
@@ -60,6 +62,7 @@ import {
 } from './protocol.ts';
 import { Timelines } from './timelines.ts';
 import { WalDirectory } from './wal-directory.ts';
+import { type ComputeFenced } from '../compute/protocol.ts';
 import { type BranchPoint } from '../timeline/protocol.ts';
 
 export const control = defineActor<ControlMessage, State, ControlOptions>({
@@ -84,10 +87,6 @@ interface State {
   keepingUp: Promise<void>;
   readonly pauses: Pauses;
 }
-
-const resumeRetry_ms = 1_000;
-/** Longer than the settings let a Postgres take to stop or be compared. */
-const forwardLimits = { timeout_ms: 3_600_000 };
 
 async function start(context: Context<ControlMessage>, options: ControlOptions): Promise<State> {
   const store = new DirectoryStore(options.objectStore);
@@ -123,36 +122,27 @@ function receive(
       return;
     case 'deleteBranch':
       return onDeleteBranch(context, state, message);
-    case 'startEndpoint':
-      answerLater(context, message, startEndpoint(context, state, message));
-      return;
-    case 'stopEndpoint':
-      answerLater(context, message, stopEndpoint(context, state, message));
-      return;
-    case 'listEndpoints':
-      answerLater(context, message, listEndpoints(state));
-      return;
-    case 'describeEndpoint':
-      answerLater(context, message, describeEndpoint(state, message));
-      return;
     case 'adoptBranch':
       return onAdoptBranch(context, state, message);
     case 'dropBranch':
       return onDropBranch(state, message);
     case 'projectChanged':
-      void onProjectChanged(context, state);
-      return;
-    case 'resumeEndpoints':
-      onResumeEndpoints(context, state, message);
+      void onProjectChanged(context, state, message);
       return;
     case 'stopComputes':
       return onStopComputes(context, state, message);
+    case 'startEndpoint':
+    case 'stopEndpoint':
+    case 'listEndpoints':
+    case 'describeEndpoint':
+    case 'verifyBranch':
+    case 'resumeEndpoints':
+    case 'computeFenced':
+      receiveOfEndpoints(context, state, message);
+      return;
     case 'findWal':
     case 'findAcceptors':
       receiveOfReaders(context, state, message);
-      return;
-    case 'verifyBranch':
-      answerLater(context, message, verifyBranch(context, state, message));
       return;
     case 'pauseEnded':
       state.pauses.onPauseEnded(message);
@@ -295,73 +285,42 @@ async function onDeleteBranch(
   context.answer(message, null);
 }
 
-/** The start itself goes on beside other requests: a Postgres takes its time. */
-async function startEndpoint(
+function receiveOfEndpoints(
   context: Context<ControlMessage>,
   state: State,
-  message: StartEndpoint,
-): Promise<StartedEndpoint> {
-  const { projects, computes, options, others } = state;
-  const { host } = options;
-  const { name } = findBranch(await projects.refresh(), message.branch);
-  const port = await computes.portFor(projects.project, name);
-  const project = await projects.change((now) =>
-    changeBranch(keepCopies(now, findBranch(now, name), host), name, { host, port, running: true }),
-  );
-  await keepUp(context, state);
-  others.announce();
-  const started = await computes.start(project, findBranch(project, name));
-  return { branch: name, connectionString: started.connectionString, startMs: started.start_ms };
-}
-
-/** A Postgres reads pages on its own host: of its branch, and of those that grows from. */
-function keepCopies(project: Project, branch: Branch, host: string): Project {
-  return ancestry(project, branch)
-    .filter(({ copies }) => !copies.includes(host))
-    .reduce(
-      (now, { name, copies }) => changeBranch(now, name, { copies: [...copies, host] }),
-      project,
-    );
-}
-
-/** Marked stopped first: a host that dies meanwhile does not start it again. */
-async function stopEndpoint(
-  context: Context<ControlMessage>,
-  { projects, computes, others, options }: State,
-  message: StopEndpoint,
-): Promise<null> {
-  const { name } = findBranch(await projects.refresh(), message.branch);
-  const project = await projects.change((now) => changeBranch(now, name, { running: false }));
-  const branch = findBranch(project, name);
-  if (branch.host === null || branch.host === options.host) await computes.stop(branch);
-  else await context.ask(others.control(branch.host), message, forwardLimits);
-  return null;
-}
-
-/**
- * An endpoint that cannot be started does not keep the host from serving the others. One that may
- * start later, when what it needs is back, is tried again.
- */
-function onResumeEndpoints(
-  context: Context<ControlMessage>,
-  { projects: { project }, computes, options }: State,
-  message: ResumeEndpoints,
+  message:
+    | StartEndpoint
+    | StopEndpoint
+    | ListEndpoints
+    | DescribeEndpoint
+    | VerifyBranch
+    | ResumeEndpoints
+    | ComputeFenced,
 ): void {
-  const wanted = project.branches.filter(({ running, host }) => running && host === options.host);
-  const started = wanted.map(async (branch) => {
-    try {
-      await computes.start(project, branch);
-    } catch (error) {
-      const { message: reason, kind } = asFailure(error);
-      context.log('error', 'control: endpoint not resumed', { branch: branch.name, reason });
-      if (kind === 'unavailable') context.after(resumeRetry_ms, { kind: 'resumeEndpoints' });
-    }
-  });
-  answerLater(
-    context,
-    message,
-    Promise.all(started).then(() => null),
-  );
+  const endpoints = new Endpoints({ context, ...state, keepUp: () => keepUp(context, state) });
+  switch (message.kind) {
+    case 'startEndpoint':
+      answerLater(context, message, endpoints.start(message));
+      return;
+    case 'stopEndpoint':
+      answerLater(context, message, endpoints.stop(message));
+      return;
+    case 'listEndpoints':
+      answerLater(context, message, endpoints.list());
+      return;
+    case 'describeEndpoint':
+      answerLater(context, message, endpoints.describe(message));
+      return;
+    case 'verifyBranch':
+      answerLater(context, message, endpoints.verify(message));
+      return;
+    case 'resumeEndpoints':
+      answerLater(context, message, endpoints.resume().then(toNull));
+      return;
+    case 'computeFenced':
+      void endpoints.onFenced(message);
+      return;
+  }
 }
 
 async function onStopComputes(
@@ -372,12 +331,6 @@ async function onStopComputes(
   const { branches } = state.projects.project;
   await Promise.all(branches.map((branch) => state.computes.stop(branch)));
   context.answer(message, null);
-}
-
-async function listEndpoints(state: State): Promise<readonly EndpointDescription[]> {
-  const { branches } = await state.projects.refresh();
-  const served = branches.filter(({ host }) => host !== null);
-  return Promise.all(served.map((branch) => describeWhereItIs(state, branch)));
 }
 
 function receiveOfReaders(
@@ -393,37 +346,6 @@ function receiveOfReaders(
       answerLater(context, message, wal.findAcceptors(message.timeline));
       return;
   }
-}
-
-async function describeWhereItIs(state: State, branch: Branch): Promise<EndpointDescription> {
-  const host = branch.host!;
-  if (host === state.options.host) return describeHere(state, branch);
-  return state.others.describeEndpoint(branch, host);
-}
-
-async function describeEndpoint(
-  state: State,
-  message: DescribeEndpoint,
-): Promise<EndpointDescription> {
-  return describeHere(state, findBranch(await state.projects.refresh(), message.branch));
-}
-
-async function describeHere(
-  { computes, options }: State,
-  branch: Branch,
-): Promise<EndpointDescription> {
-  return { branch: branch.name, host: options.host, ...(await computes.describe(branch)) };
-}
-
-async function verifyBranch(
-  context: Context<ControlMessage>,
-  { projects, computes, others, options }: State,
-  message: VerifyBranch,
-): Promise<ResultOf<VerifyBranch>> {
-  const branch = findBranch(await projects.refresh(), message.branch);
-  ensure(branch.running && branch.host !== null, 'endpoint_stopped', { branch: branch.name });
-  if (branch.host === options.host) return computes.verify(branch);
-  return context.ask(others.control(branch.host), message, forwardLimits);
 }
 
 function receiveOfMembers(
@@ -461,14 +383,15 @@ function toNull(): null {
   return null;
 }
 
-async function onProjectChanged(context: Context<ControlMessage>, state: State): Promise<void> {
-  try {
+function onProjectChanged(
+  context: Context<ControlMessage>,
+  state: State,
+  again: ProjectChanged,
+): Promise<void> {
+  return orRetry(context, { doing: 'keep up with the project', again }, async () => {
     await state.projects.refresh();
     await keepUp(context, state);
-  } catch (error) {
-    const { message: reason } = asFailure(error);
-    context.log('error', 'control: this host does not keep up with the project', { reason });
-  }
+  });
 }
 
 /** One at a time: makes this host keep what the project says. */
@@ -560,26 +483,4 @@ async function describeBranch({ timelines }: State, branch: Branch): Promise<Bra
     createdAt_ms: branch.createdAt_ms,
     halted: unknown ? described.message : described.halted,
   };
-}
-
-/** Answers when a child has done its part; control goes on meanwhile. */
-function answerLater<Asked extends ControlMessage>(
-  context: Context<ControlMessage>,
-  asked: Asked,
-  result: Promise<ResultOf<Asked>>,
-): void {
-  result.then(
-    (value) => {
-      context.answer(asked, value);
-    },
-    (error: unknown) => {
-      context.refuse(asked, asFailure(error));
-    },
-  );
-}
-
-function asFailure(error: unknown): Failure {
-  return error instanceof Failure
-    ? error
-    : new Failure('internal_error', { reason: String(error) });
 }

@@ -3,7 +3,11 @@
  */
 import { type Lsn } from '../../base/lsn.ts';
 import { type Ask, type Tell } from '../../runtime/actor.ts';
-import { type ComputeSettings, type VerifyReport } from '../compute/protocol.ts';
+import {
+  type ComputeFenced,
+  type ComputeSettings,
+  type VerifyReport,
+} from '../compute/protocol.ts';
 import { type ArchiverSettings } from '../archiver/protocol.ts';
 import { type TimelineSettings } from '../timeline/protocol.ts';
 import { type Branch } from './project.ts';
@@ -230,6 +234,7 @@ export interface PauseEnded extends Tell<'pauseEnded'> {
 
 export type ControlMessage =
   | PauseEnded
+  | ComputeFenced
   | AdoptBranch
   | ListMembers
   | ReplaceMember

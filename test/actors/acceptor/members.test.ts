@@ -155,7 +155,7 @@ test('joinTimeline: where the first segments are gone, it begins at the oldest r
     const oldest = acceptor.fixture.listing
       .map((line) => line.split('|').slice(0, 3).map(parseLsn))
       .find(([begin]) => begin! >= second)!;
-    deepEqual([log.beginLsn, log.lastRecordStart], [oldest[0], oldest[2]]);
+    deepEqual([log.beginLsn, log.lastRecordStart], [second, oldest[2]]);
     await joiner.append(late, late, { term: 2, commitLsn: late });
     await joiner.restart({ newborn: false });
     const { firstLsn, startLsn, flushLsn } = await joiner.describe();

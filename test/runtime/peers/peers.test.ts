@@ -1,7 +1,7 @@
 /** Two hosts in one process: actors of one speak to actors of the other. */
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { takeFreePort } from '../../../src/io/ports.ts';
+import { takeTestPort } from '../../ports.ts';
 import { type PeersOptions } from '../../../src/runtime/peers/peer-world.ts';
 import { startRuntime, type Runtime } from '../../../src/runtime/runtime.ts';
 import { type CounterMessage } from '../registry.ts';
@@ -18,7 +18,7 @@ interface Pair {
 
 /** Hosts a and b, each with the threads `wal`, which listens, and `storage`; b has counters on all. */
 async function pair(t: TestContext): Promise<Pair> {
-  const ports = { a: await takeFreePort(address), b: await takeFreePort(address) };
+  const ports = { a: await takeTestPort(address), b: await takeTestPort(address) };
   async function start(host: 'a' | 'b', secret: string): Promise<Runtime> {
     const other = host === 'a' ? 'b' : 'a';
     const peers: PeersOptions = {
