@@ -87,8 +87,8 @@ export class WalReader {
   #switchLeft = 0;
 
   /** The record being collected: `#got` bytes of it; `#total` is 0 until its length is known. */
-  #partial: Uint8Array = new Uint8Array(2 * walPageSize);
-  #partialView: DataView = new DataView(this.#partial.buffer);
+  #partial: Uint8Array = emptyBytes;
+  #partialView: DataView = emptyView;
   #got = 0;
   #total = 0;
   #start: Lsn = lsnZero;
@@ -364,7 +364,7 @@ export class WalReader {
   }
 
   #grow(needed: number): void {
-    const grown = new Uint8Array(Math.max(needed, 2 * this.#partial.length));
+    const grown = new Uint8Array(Math.max(needed, 2 * this.#partial.length, 2 * walPageSize));
     grown.set(this.#partial.subarray(0, this.#got));
     this.#partial = grown;
     this.#partialView = new DataView(grown.buffer);

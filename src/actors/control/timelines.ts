@@ -384,7 +384,7 @@ export class Timelines {
       control: this.#context.self.path,
       reader: `wal-receiver on ${this.#options.host}`,
       chunkBytesMax: 1_048_576,
-      gather_ms: 2,
+      gather_ms: 5,
       wait_ms: 10_000,
       answerTimeout_ms: 60_000,
       retry_ms: 100,

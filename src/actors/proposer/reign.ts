@@ -77,7 +77,7 @@ function performEffect(context: ProposerContext, shell: Shell, effect: ProposerE
 
 const empty = new Uint8Array(0);
 /** Under a steady load the next WAL is there sooner, and tells it by the way. */
-const tellDelay_ms = 1;
+const tellDelay_ms = 5;
 
 // four parameters: what is sent, and where it belongs
 export function sendAppend(shell: Shell, to: Address, begin: Lsn, bytes: Uint8Array): void {
@@ -87,8 +87,15 @@ export function sendAppend(shell: Shell, to: Address, begin: Lsn, bytes: Uint8Ar
   shell.links.append(to, { generation, term, begin, bytes, commitLsn, truncateLsn });
 }
 
-/** Nobody's commit waits for an acceptor to hear of it: readers do, and may wait a moment longer. */
+/**
+ * Nobody's commit waits for an acceptor to hear of it: readers do, and may wait a moment longer. Before
+ * Postgres sends anything, its start waits for them.
+ */
 function tellSoon(context: ProposerContext, shell: Shell, { to, contact, begin }: Untold): void {
+  if (shell.stream === null) {
+    sendAppend(shell, { to, contact }, begin, empty);
+    return;
+  }
   shell.untold.set(to, { to, contact, begin });
   if (shell.tellIsDue) return;
   shell.tellIsDue = true;
