@@ -17,7 +17,7 @@ import { Buffer } from 'node:buffer';
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { ensure, Failure } from '../base/failure.ts';
-import { frameMessage, MessageReader } from './message-stream.ts';
+import { frameMessage, MessageReader, type MessageListener } from './message-stream.ts';
 
 /** What hosts of one cluster know of each other. */
 export interface PeerIdentity {
@@ -35,7 +35,7 @@ export interface PeerAddress {
 
 export interface ConnectionListener {
   /** The bytes are the listener's. */
-  onMessage(bytes: Uint8Array): void;
+  readonly onMessage: MessageListener;
   /** Once, however it ends. */
   onClose(failure: Failure): void;
 }
@@ -52,6 +52,7 @@ interface Welcome {
   readonly proof: unknown;
 }
 
+const noTail = new Uint8Array(0);
 const version = 1;
 const nonceSize = 32;
 /** Before anybody is known: longer ones are no handshake. */
@@ -79,9 +80,20 @@ export class PeerConnection {
     return this.#socket.writableLength;
   }
 
-  /** Sends a message; the bytes may be reused at once. Nothing happens when it is closed. */
-  send(bytes: Uint8Array): void {
-    if (this.#socket.writable) this.#socket.write(frameMessage(bytes));
+  /**
+   * Sends a message; the bytes may be reused at once, a tail's never. Nothing happens when it is closed.
+   */
+  send(bytes: Uint8Array, tail: Uint8Array = noTail): void {
+    const socket = this.#socket;
+    if (!socket.writable) return;
+    if (tail.length === 0) {
+      socket.write(frameMessage(bytes));
+      return;
+    }
+    socket.cork();
+    socket.write(frameMessage(bytes, tail));
+    socket.write(tail);
+    socket.uncork();
   }
 
   close(): void {
@@ -194,9 +206,9 @@ class Conversation {
   constructor(socket: Socket, peer: string, onHandshake: (bytes: Uint8Array) => void) {
     this.#socket = socket;
     this.peer = peer;
-    this.#reader = new MessageReader(handshakeLength_max, (bytes) => {
+    this.#reader = new MessageReader(handshakeLength_max, (bytes, tail) => {
       if (this.#listener === null) onHandshake(bytes);
-      else this.#listener.onMessage(bytes);
+      else this.#listener.onMessage(bytes, tail);
     });
     socket.setTimeout(handshakeTimeout_ms, () => socket.destroy(timedOut));
     socket.setKeepAlive(true, keepAliveDelay_ms);

@@ -358,7 +358,10 @@ export class WalReader {
   /** Appends chunk bytes [begin, end) to the record being collected. */
   #keep(begin: number, end: number): void {
     const needed = this.#got + end - begin;
-    if (needed > this.#partial.length) this.#grow(needed);
+    if (needed > this.#partial.length) {
+      const here = this.#got + this.#chunk.length - begin; // of this record or what follows it
+      this.#grow(Math.max(needed, Math.min(this.#total, here)));
+    }
     copyBytes(this.#partialView, this.#got, this.#view, begin, end - begin);
     this.#got = needed;
   }

@@ -84,6 +84,8 @@ interface AcceptorShell {
 }
 
 const positionDelay_ms = 20;
+/** So much committed WAL stays in memory for readers that are close behind. */
+const recent_bytes = 2 * 2 ** 20;
 
 type Shell = AcceptorShell;
 type AcceptorContext = Context<AcceptorMessage>;
@@ -322,6 +324,7 @@ function committed(context: AcceptorContext, shell: Shell, store: Store): void {
     return asked.kind === 'readWal' ? canRead(store, asked) : asked.at <= store.core.commitLsn;
   });
   for (const asked of ready) answerWaiting(context, store, asked);
+  store.log.forgetBelow(lsn(Math.max(0, store.core.commitLsn - recent_bytes)));
   moveAnchor(store);
 }
 

@@ -13,6 +13,7 @@ import { parseSystemId } from '../../postgres/system-id.ts';
 import { recordEndBefore } from '../../postgres/wal-page.ts';
 import { WalReader, type WalReaderOptions } from '../../postgres/wal-reader.ts';
 import { WalRecord } from '../../postgres/wal-record.ts';
+import { RecentWal } from './recent-wal.ts';
 import { WalSegments } from './wal-segments.ts';
 
 export interface WalLogFormat {
@@ -36,6 +37,7 @@ export class WalLog {
   readonly #options: WalReaderOptions;
   readonly #record = new WalRecord();
   readonly #headLsn: Lsn;
+  readonly #recent = new RecentWal();
   /** A committed record's end: whatever is above it can be framed again from here. */
   #anchor: RecordPosition;
   #reader: WalReader;
@@ -122,6 +124,7 @@ export class WalLog {
     try {
       this.#segments.write(begin, bytes);
       this.#frame(bytes);
+      this.#recent.push(begin, bytes, this.recordEnd);
     } catch (failure) {
       this.#restore(begin);
       const isWal = !(failure instanceof Failure && failure.kind === 'corrupt');
@@ -135,6 +138,7 @@ export class WalLog {
 
   /** Forgets everything from `end`, a record's end, on. Durable when it returns. */
   truncate(end: Lsn): void {
+    this.#recent.clear();
     this.#segments.truncate(end);
     this.#lastRead = null;
     if (end === this.recordEnd) {
@@ -159,6 +163,8 @@ export class WalLog {
       from: formatLsn(from),
       first: formatLsn(this.firstLsn),
     });
+    const recent = this.#recent.readRecords(from, bytesMax, limit);
+    if (recent !== null) return recent;
     for (let wanted = bytesMax; ; wanted *= 2) {
       const size = Math.min(wanted, limit - from);
       const bytes = this.#segments.read(from, size);
@@ -189,15 +195,21 @@ export class WalLog {
   /** Stored bytes, unchecked. */
   copy(from: Lsn, size: number): Uint8Array {
     ensure(from >= this.firstLsn, 'wal_removed', { from: formatLsn(from) });
-    return this.#segments.read(from, size);
+    return this.#recent.read(from, lsn(from + size)) ?? this.#segments.read(from, size);
+  }
+
+  /** Whoever reads from here on reads from memory, if it was appended since the files were closed last. */
+  forgetBelow(below: Lsn): void {
+    this.#recent.dropBelow(below);
   }
 
   removeBelow(below: Lsn): void {
     this.#segments.removeBelow(below < this.#anchor.end ? below : this.#anchor.end);
   }
 
-  /** Closes the files. They are opened again when they are needed. */
+  /** Closes the files, and holds nothing in memory. They are opened again when they are needed. */
   close(): void {
+    this.#recent.clear();
     this.#segments.close();
   }
 
@@ -213,6 +225,7 @@ export class WalLog {
 
   /** After a failed append: as it was, byte for byte. */
   #restore(begin: Lsn): void {
+    this.#recent.clear();
     this.#segments.truncate(begin);
     this.#reader = this.#readerAt(this.#anchor);
     this.#scan(begin);

@@ -1,6 +1,8 @@
 /**
  * Frame: what goes between threads: one message, answer or refusal, as an array, in MessagePack.
  *
+ * Between hosts the `bytes` of a message or an answer, when they are many, go as they are behind the rest.
+ *
  * Only plain data survives: numbers, strings, booleans, null, arrays, records, Uint8Array. The kinds
  * of object most likely to slip in fail an assertion; other class instances arrive as records.
  */
@@ -26,6 +28,9 @@ const notPlain = [SharedArrayBuffer, MessagePort, Map, Set, Error] as const;
 for (const [index, Class] of notPlain.entries())
   addExtension({ Class, type: firstExtension + index, write: refuseToPack });
 
+/** Fewer are copied sooner than sent apart. */
+const tailMin_bytes = 32_768;
+
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const copyingPackr = new Packr({ useRecords: false, copyBuffers: true });
 
@@ -50,9 +55,31 @@ export function packFrame(frame: Frame): Uint8Array {
   return new Uint8Array(buffer, byteOffset + start, end - start); // no Buffer: its `slice` is no copy
 }
 
-/** Byte arrays within are views of `packed`, which must not be reused. */
-export function unpackFrame(packed: Uint8Array): Frame {
-  return packr.unpack(packed) as Frame;
+/** A frame for another host. */
+export interface FrameParts {
+  /** Valid until the next frame is packed, unless copied. */
+  readonly packed: Uint8Array;
+  /** As they were in the frame: whoever sent it does not change them. */
+  readonly tail: Uint8Array;
+}
+
+const noBytes = new Uint8Array(0);
+
+/** Bytes of the frame, many bytes of its message or answer apart. */
+export function packFrameInParts(frame: Frame): FrameParts {
+  const body: unknown = frame.at(-1);
+  const bytes = body !== null && typeof body === 'object' && 'bytes' in body ? body.bytes : null;
+  if (!(bytes instanceof Uint8Array) || bytes.length < tailMin_bytes)
+    return { packed: packFrame(frame), tail: noBytes };
+  const rest = [...frame.slice(0, -1), { ...(body as object), bytes: noBytes }] as unknown as Frame;
+  return { packed: packFrame(rest), tail: bytes };
+}
+
+/** Byte arrays within are views of `packed`, which must not be reused, and the tail itself. */
+export function unpackFrame(packed: Uint8Array, behind: Uint8Array = noBytes): Frame {
+  const frame = packr.unpack(packed) as Frame;
+  if (behind.length > 0) (frame.at(-1) as { bytes: Uint8Array }).bytes = behind;
+  return frame;
 }
 
 /** Byte arrays within are copies: `packed` may be reused. */

@@ -10,7 +10,13 @@
  */
 import { ensure, type Failure } from '../../base/failure.ts';
 import { connectPeer, type PeerAddress, type PeerConnection } from '../../io/peer-connection.ts';
-import { frameKinds, packFrame, unpackFrame, type Frame } from '../kernel/frame.ts';
+import {
+  frameKinds,
+  packFrameInParts,
+  unpackFrame,
+  type Frame,
+  type FrameParts,
+} from '../kernel/frame.ts';
 import { localPath } from './peer-path.ts';
 import { type PeerWorld } from './peer-world.ts';
 
@@ -27,7 +33,7 @@ export class PeerLink {
   #connection: PeerConnection | null = null;
   #connecting = false;
   /** Waits for the connection that is being made. */
-  #waiting: Uint8Array[] = [];
+  #waiting: FrameParts[] = [];
   #waiting_bytes = 0;
   /** The failure of the last attempt: until `again_ms` nobody waits for another. */
   #failure: Failure | null = null;
@@ -42,15 +48,15 @@ export class PeerLink {
 
   /** False for a tell that is dropped. For an ask, fails with `peer_unreachable` or `ring_full`. */
   send(frame: Frame, waits: { readonly settled: boolean } | null): boolean {
-    const bytes = packFrame(this.#addressed(frame));
-    const fits = this.#unsent_bytes + bytes.length <= unsentMax_bytes;
+    const parts = packFrameInParts(this.#addressed(frame));
+    const fits = this.#unsent_bytes + sizeOf(parts) <= unsentMax_bytes;
     if (frame[0] === frameKinds.ask) ensure(fits, 'ring_full', { peer: this.#target.host });
     else if (!fits && waits === null) return false;
     if (this.#connection !== null) {
-      this.#connection.send(bytes);
+      this.#connection.send(parts.packed, parts.tail);
       return true;
     }
-    return this.#sendLater(frame, bytes);
+    return this.#sendLater(frame, parts);
   }
 
   close(): void {
@@ -61,7 +67,7 @@ export class PeerLink {
     return this.#connection?.unsent_bytes ?? this.#waiting_bytes;
   }
 
-  #sendLater(frame: Frame, bytes: Uint8Array): boolean {
+  #sendLater(frame: Frame, parts: FrameParts): boolean {
     if (frame[0] === frameKinds.forget) return true; // with the connection its ask has gone
     if (!this.#connecting) {
       if (this.#failure !== null && this.#world.clock.monotonic_ms() < this.#again_ms) {
@@ -70,8 +76,8 @@ export class PeerLink {
       }
       void this.#connect();
     }
-    this.#waiting.push(bytes.slice()); // packed bytes are reused
-    this.#waiting_bytes += bytes.length;
+    this.#waiting.push({ ...parts, packed: parts.packed.slice() }); // packed bytes are reused
+    this.#waiting_bytes += sizeOf(parts);
     return true;
   }
 
@@ -80,8 +86,8 @@ export class PeerLink {
     const { self, onFrame } = this.#world;
     try {
       this.#connection = await connectPeer(self, this.#target, {
-        onMessage: (bytes) => {
-          onFrame(this.#index, unpackFrame(bytes));
+        onMessage: (bytes, tail) => {
+          onFrame(this.#index, unpackFrame(bytes, tail));
         },
         onClose: (failure) => {
           this.#connection = null;
@@ -90,7 +96,7 @@ export class PeerLink {
       });
       this.#failure = null;
       this.#pause_ms = firstPause_ms;
-      for (const bytes of this.#takeWaiting()) this.#connection.send(bytes);
+      for (const { packed, tail } of this.#takeWaiting()) this.#connection.send(packed, tail);
     } catch (error) {
       this.#failed(error as Failure); // connectPeer fails with nothing else
     } finally {
@@ -109,7 +115,7 @@ export class PeerLink {
     this.#world.onGone(this.#index, failure);
   }
 
-  #takeWaiting(): readonly Uint8Array[] {
+  #takeWaiting(): readonly FrameParts[] {
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#waiting_bytes = 0;
@@ -125,4 +131,8 @@ export class PeerLink {
       return [1, frame[1], localPath(frame[2]), `${host}:${frame[3]}`, frame[4]];
     return frame;
   }
+}
+
+function sizeOf({ packed, tail }: FrameParts): number {
+  return packed.length + tail.length;
 }

@@ -11,7 +11,7 @@ import {
   type PeerConnection,
   type PeerServer,
 } from '../../io/peer-connection.ts';
-import { packFrame, unpackFrame, type Frame } from '../kernel/frame.ts';
+import { packFrameInParts, unpackFrame, type Frame } from '../kernel/frame.ts';
 import { type Directory, type Kernel, type Transport } from '../kernel/kernel.ts';
 import { PeerLink } from './peer-link.ts';
 import { hostOfPath } from './peer-path.ts';
@@ -91,7 +91,8 @@ export class Peers implements Directory, Transport {
   send(thread: number, frame: Frame, waits: { readonly settled: boolean } | null): boolean {
     if (thread < firstLink) return this.#within.transport.send(thread, frame, waits);
     if (thread < firstCaller) return this.#links[thread - firstLink]!.send(frame, waits);
-    this.#callers.get(thread)?.send(packFrame(frame)); // one who has gone waits for nothing
+    const { packed, tail } = packFrameInParts(frame);
+    this.#callers.get(thread)?.send(packed, tail); // one who has gone waits for nothing
     return true;
   }
 
@@ -101,8 +102,8 @@ export class Peers implements Directory, Transport {
     this.#callers.set(index, connection);
     const { onFrame, onGone } = this.#world;
     return {
-      onMessage: (bytes) => {
-        onFrame(index, unpackFrame(bytes));
+      onMessage: (bytes, tail) => {
+        onFrame(index, unpackFrame(bytes, tail));
       },
       onClose: (failure) => {
         this.#callers.delete(index);

@@ -223,6 +223,7 @@ test('acceptor: a flipped bit in committed WAL is found by the reader, who gets 
   await withQuorum(async (host) => {
     const acceptor = await filled(host, late);
     await acceptor.commit(late);
+    await acceptor.rest(late); // it remembers nothing
     flip(acceptor, lsn(middle + 30));
 
     const before = await acceptor.read(start, middle - start);
