@@ -33,13 +33,14 @@ export class RecentWal {
   }
 
   /**
-   * Whole records from `from`, a record's end, on: up to about `bytesMax`, none beyond `limit`. null when
-   * it is not held that far back, or not known where a record within these bounds ends.
+   * Whole records from `from`, a record's end, on: up to about `bytesMax`, but at least one; none beyond
+   * `limit`. null when it is not held that far back, or not known where a record before the limit ends.
    */
   readRecords(from: Lsn, bytesMax: number, limit: Lsn): Uint8Array | null {
     const upTo = Math.min(limit, from + bytesMax);
-    const end = this.#ends.findLast((each) => each <= upTo);
-    return end === undefined || end <= from ? null : this.read(from, end);
+    let end = this.#ends.findLast((each) => each <= upTo) ?? lsnZero;
+    if (end <= from) end = this.#ends.find((each) => each > from) ?? lsnZero;
+    return end <= from || end > limit ? null : this.read(from, end);
   }
 
   /** The bytes of [from, end); null when some are not held. */

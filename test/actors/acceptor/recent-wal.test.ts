@@ -74,10 +74,8 @@ test('RecentWal: records are whole, not too many, and none beyond the limit', ()
     [lengths(0, 1_000, 400), lengths(0, 1_000, 399), lengths(0, 240, 400), lengths(0, 239, 400)],
     [400, 240, 240, 80],
   );
-  deepEqual(
-    [lengths(80, 100, 400), lengths(80, 160, 400), lengths(240, 1, 240)],
-    [null, 160, null],
-  );
+  deepEqual([lengths(80, 100, 400), lengths(80, 1, 400), lengths(80, 1, 239)], [160, 160, null]);
+  deepEqual([lengths(240, 160, 400), lengths(240, 1, 240)], [160, null]);
 });
 
 test('RecentWal: what was forgotten, or came before a gap, is not read', () => {
