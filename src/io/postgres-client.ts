@@ -57,6 +57,9 @@ interface ServerError {
 const copyData = 0x64;
 /** What Node reads from a socket at a time, at most. */
 const fullRead_bytes = 65_536;
+/** After a full read, so much is gathered for the sink, unless nothing came for a few turns of the loop. */
+const gatheredMax_bytes = 1_048_576;
+const quietTurnsMax = 3;
 
 /** What waits for the server's messages. */
 interface Task {
@@ -95,7 +98,8 @@ export class PostgresClient {
   readonly #whenClosed: Promise<void>;
   /** Set in copy-both mode. */
   #sink: CopySink | null = null;
-  #readDoneIsDue = false;
+  /** What full reads and those that followed brought, and whether anything came in the last turns. */
+  #gathering: { bytes: number; quietTurns: number } | null = null;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -238,20 +242,36 @@ export class PostgresClient {
       this.#frames.push(bytes, (message) => {
         this.#onMessage(message);
       });
-      if (bytes.length < fullRead_bytes) this.#sink?.onReadDone();
-      else this.#readDoneLater();
+      this.#onReadDone(bytes.length);
     });
   }
 
-  /** A full read is followed by others in the same turn of the event loop: they are one to the sink. */
-  #readDoneLater(): void {
-    if (this.#readDoneIsDue) return;
-    this.#readDoneIsDue = true;
-    setImmediate(() => {
-      this.#readDoneIsDue = false;
-      this.#try(() => this.#sink?.onReadDone());
-    });
+  /**
+   * A full read is followed by others: together they are one to the sink. A kernel holds a few of them; whoever
+   * sends goes on while these are read.
+   */
+  #onReadDone(bytes: number): void {
+    if (this.#gathering !== null) {
+      this.#gathering.bytes += bytes;
+      this.#gathering.quietTurns = 0;
+    } else if (bytes < fullRead_bytes) {
+      this.#sink?.onReadDone();
+    } else {
+      this.#gathering = { bytes, quietTurns: 0 };
+      setImmediate(this.#gather);
+    }
   }
+
+  readonly #gather = (): void => {
+    const gathering = this.#gathering!;
+    gathering.quietTurns += 1;
+    if (gathering.bytes < gatheredMax_bytes && gathering.quietTurns <= quietTurnsMax) {
+      setImmediate(this.#gather);
+      return;
+    }
+    this.#gathering = null;
+    this.#try(() => this.#sink?.onReadDone());
+  };
 
   #try(step: () => void): void {
     try {
