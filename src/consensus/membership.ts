@@ -36,17 +36,18 @@ export function joinerId(host: string, generation: number): AcceptorId {
   return `${host}.${generation}`;
 }
 
+/** The host of a member: `b` of `b`, and of `b.2`, which follows on one whose disk was lost. */
 export function hostOf(id: AcceptorId): string {
   return id.split('.', 1)[0]!;
 }
 
-/** The generation of the configuration that first had this member. */
 /** The member that lives on a host: where one joins in another's place, the one that joins. */
 export function memberOn(configuration: Configuration, host: string): AcceptorId | null {
   const there = allMembers(configuration).filter((id) => hostOf(id) === host);
   return there.sort((a, b) => firstGenerationOf(b) - firstGenerationOf(a))[0] ?? null;
 }
 
+/** The generation of the configuration that first had this member. */
 function firstGenerationOf(id: AcceptorId): number {
   const [, joined] = id.split('.');
   return joined === undefined ? 1 : Number(joined);

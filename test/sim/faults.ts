@@ -2,8 +2,7 @@
  * Faults: what a seed does to a world: to processes, machines, clocks, disks, the network, the object
  * store and the members.
  */
-import { hasMajority, hostOf } from '../../src/consensus/membership.ts';
-import { memberOn } from '../../src/actors/control/placement.ts';
+import { hasMajority, hostOf, memberOn } from '../../src/consensus/membership.ts';
 import { folderOf } from './host-acceptors.ts';
 import { type Host } from './host.ts';
 import { type World } from './world.ts';

@@ -6,10 +6,9 @@
  * `HostAcceptors` stands for what `Timelines` does, on a simulated disk.
  */
 import { Failure } from '../../src/base/failure.ts';
-import { allMembers, hostOf } from '../../src/consensus/membership.ts';
+import { allMembers, hostOf, memberOn } from '../../src/consensus/membership.ts';
 import { Members } from '../../src/actors/control/members.ts';
 import { OtherHosts } from '../../src/actors/control/other-hosts.ts';
-import { memberOn } from '../../src/actors/control/placement.ts';
 import { ProjectStore } from '../../src/actors/control/project-store.ts';
 import { changeBranch, findBranch } from '../../src/actors/control/project.ts';
 import { type ControlMessage } from '../../src/actors/control/protocol.ts';

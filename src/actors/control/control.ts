@@ -10,7 +10,7 @@
  */
 import { ensure, Failure } from '../../base/failure.ts';
 import { formatLsn, lsnZero, type Lsn } from '../../base/lsn.ts';
-import { allMembers, hasQuorum } from '../../consensus/membership.ts';
+import { allMembers, hasQuorum, hostOf, memberOn } from '../../consensus/membership.ts';
 import { DirectoryStore } from '../../io/directory-store.ts';
 import { defineActor, type Context } from '../../runtime/actor.ts';
 import { findRecordEnd } from './branch-point.ts';
@@ -21,7 +21,6 @@ import { Members } from './members.ts';
 import { answerLater, asFailure, orRetry } from './later.ts';
 import { OtherHosts } from './other-hosts.ts';
 import { Pauses } from './pauses.ts';
-import { hostOfMember, memberOn } from './placement.ts';
 import { type ProjectStore } from './project-store.ts';
 import {
   addBranch,
@@ -196,7 +195,7 @@ async function createBranch(
   try {
     const [away] = await Promise.all([others.adopt(planned), timelines.create(project, planned)]);
     const { configuration } = planned;
-    const pending = allMembers(configuration).filter((id) => away.includes(hostOfMember(id)));
+    const pending = allMembers(configuration).filter((id) => away.includes(hostOf(id)));
     const made = hasQuorum(configuration, (id) => !pending.includes(id));
     ensure(made, 'quorum_unreachable', { branch: name, away: away.join() });
     await projects.change((now) => addBranch(now, { ...planned, pending }));
@@ -231,9 +230,7 @@ function planBranch(
   { name, parent, ancestor, at }: NewBranch,
 ): Branch {
   const { configuration, copies } = ancestor;
-  const members = [
-    ...new Set((configuration.newMembers ?? configuration.members).map(hostOfMember)),
-  ];
+  const members = [...new Set((configuration.newMembers ?? configuration.members).map(hostOf))];
   return {
     name,
     timeline: Buffer.from(context.random.bytes(16)).toString('hex'),

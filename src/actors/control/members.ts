@@ -4,12 +4,17 @@
 import { ensure, Failure } from '../../base/failure.ts';
 import { abortChange, beginChange, resumeChange } from '../../consensus/change.ts';
 import { type ChangeDecision, type ChangeOutcome } from '../../consensus/change-state.ts';
-import { allMembers, mayBegin, mayDelete, type Configuration } from '../../consensus/membership.ts';
+import {
+  allMembers,
+  hostOf,
+  mayBegin,
+  mayDelete,
+  type Configuration,
+} from '../../consensus/membership.ts';
 import { type TimelineIdentity } from '../../consensus/identity.ts';
 import { type Context } from '../../runtime/actor.ts';
 import { MemberChange } from './member-change.ts';
 import { type OtherHosts } from './other-hosts.ts';
-import { hostOfMember } from './placement.ts';
 import { type ProjectStore } from './project-store.ts';
 import { findBranch, type Branch } from './project.ts';
 import {
@@ -52,7 +57,7 @@ export class Members {
         const known = await timelines.describeMember(branch, id);
         return {
           member: id,
-          host: hostOfMember(id),
+          host: hostOf(id),
           role: roleOf(branch.configuration, id),
           term: known?.term ?? null,
           flushLsn: known?.flushLsn ?? null,

@@ -5,13 +5,13 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensure } from '../../base/failure.ts';
-import { allMembers } from '../../consensus/membership.ts';
+import { allMembers, hostOf } from '../../consensus/membership.ts';
 import { readFileIfThere } from '../../io/atomic-file.ts';
 import { makeDataDirectory } from '../../io/initdb.ts';
 import { type ObjectStore } from '../../io/object-store.ts';
 import { type Context } from '../../runtime/actor.ts';
 import { inspectDirectory } from './imported-directory.ts';
-import { placeCopies, placeMembers, hostOfMember } from './placement.ts';
+import { placeCopies, placeMembers } from './placement.ts';
 import { ProjectStore } from './project-store.ts';
 import { decodeOldProject, type Branch, type Project } from './project.ts';
 import { type ControlMessage, type ControlOptions } from './protocol.ts';
@@ -90,7 +90,7 @@ function newRoot(context: Context<ControlMessage>, options: ControlOptions): Bra
     createdAt_ms: context.clock.now_ms(),
     configuration,
     leaving: [],
-    pending: allMembers(configuration).filter((id) => hostOfMember(id) !== host),
+    pending: allMembers(configuration).filter((id) => hostOf(id) !== host),
     copies: placeCopies(configuration, host, pageCopies),
     host: null,
     port: null,

@@ -8,8 +8,12 @@ import { assert } from '../../base/assert.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { ensure, Failure } from '../../base/failure.ts';
 import { lsnZero, type Lsn } from '../../base/lsn.ts';
-import { allMembers, type AcceptorId, type Configuration } from '../../consensus/membership.ts';
-import { hostOfMember } from './placement.ts';
+import {
+  allMembers,
+  hostOf,
+  type AcceptorId,
+  type Configuration,
+} from '../../consensus/membership.ts';
 
 export interface Project {
   readonly name: string;
@@ -170,7 +174,7 @@ export function isLastOf({ deleted }: Project, timeline: string, host: string): 
 /** Every host that keeps something of a branch. */
 export function hostsOf({ configuration, leaving, copies }: Branch): readonly string[] {
   const members = [...allMembers(configuration), ...leaving];
-  return [...new Set([...members.map(hostOfMember), ...copies])];
+  return [...new Set([...members.map(hostOf), ...copies])];
 }
 
 /** A branch and those it grows from, oldest first. */

@@ -7,7 +7,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensure, Failure } from '../../base/failure.ts';
 import { lsn, maxLsn, type Lsn } from '../../base/lsn.ts';
-import { allMembers } from '../../consensus/membership.ts';
+import { allMembers, hostOf, memberOn } from '../../consensus/membership.ts';
 import { type ObjectStore } from '../../io/object-store.ts';
 import { walPageStart } from '../../postgres/wal-page.ts';
 import { type ActorRef, type Context } from '../../runtime/actor.ts';
@@ -35,7 +35,6 @@ import { anyAcceptorPath } from './computes.ts';
 import { firstOf } from './first-of.ts';
 import { type ImportedDirectory } from './imported-directory.ts';
 import { InterimProposer } from './interim-proposer.ts';
-import { hostOfMember, memberOn } from './placement.ts';
 import { type ProjectStore } from './project-store.ts';
 import { type Branch } from './project.ts';
 import { type ControlMessage, type ControlOptions } from './protocol.ts';
@@ -334,7 +333,7 @@ export class Timelines {
       return;
     }
     const { major, segment_bytes: segmentSize } = cluster;
-    const acceptor = pathOn(hostOfMember(member), host, `acceptor/${timeline}`);
+    const acceptor = pathOn(hostOf(member), host, `acceptor/${timeline}`);
     const acceptorPath = anyAcceptorPath(timeline, hosts);
     const options: ArchiverOptions = {
       ...{ timeline, major, segmentSize, member, acceptor, acceptorPath, copies, objectStore },
@@ -423,7 +422,7 @@ export class Timelines {
   }
 
   #acceptorPath({ timeline }: Branch, id: string): string {
-    return pathOn(hostOfMember(id), this.#options.host, `acceptor/${timeline}`);
+    return pathOn(hostOf(id), this.#options.host, `acceptor/${timeline}`);
   }
 
   // four parameters: the fields of a ChildSpec
@@ -434,7 +433,7 @@ export class Timelines {
   /** A member that joined has a folder of its own: its predecessor's log may still be there. */
   #memberFolder(branch: Branch, id: string): string {
     const folder = this.#folder(branch);
-    return id === hostOfMember(id) ? folder : join(folder, `member-${id}`);
+    return id === hostOf(id) ? folder : join(folder, `member-${id}`);
   }
 
   #folder({ timeline }: Branch): string {
