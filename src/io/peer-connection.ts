@@ -33,6 +33,11 @@ export interface PeerAddress {
   readonly port: number;
 }
 
+/** Whom to call, and when not to any more. */
+export interface PeerCall extends PeerAddress {
+  readonly signal: AbortSignal;
+}
+
 export interface ConnectionListener {
   /** The bytes are the listener's. */
   readonly onMessage: MessageListener;
@@ -102,18 +107,19 @@ export class PeerConnection {
 }
 
 /**
- * Calls another host. Fails with `peer_unreachable` (also when it does not answer in time), and with
- * `peer_refused` when it does not know the secret or is another host.
+ * Calls another host. Fails with `peer_unreachable` (also when it does not answer in time, or the call is
+ * ended by its signal, as is the connection), and with `peer_refused` when it does not know the secret or is
+ * another host.
  */
 export function connectPeer(
   self: PeerIdentity,
-  target: PeerAddress,
+  target: PeerCall,
   listener: ConnectionListener,
 ): Promise<PeerConnection> {
-  const { host: peer, address, port } = target;
+  const { host: peer, address, port, signal } = target;
   const hello = { stemma: version, from: self.host, to: peer, nonce: newNonce() };
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: address, port, noDelay: true });
+    const socket = connect({ host: address, port, noDelay: true, signal });
     const conversation = new Conversation(socket, peer, (bytes) => {
       const { nonce, proof } = parseMessage(bytes) as Welcome;
       ensureProof(self.secret, 'called', { ...hello, called: nonce, proof });

@@ -56,7 +56,7 @@ function ask(port: number): Promise<string> {
   let connection: PeerConnection | null = null;
   connectPeer(
     { host: 'a', secret },
-    { host: 'b', address, port },
+    { host: 'b', address, port, signal: new AbortController().signal },
     {
       onMessage: (bytes) => {
         resolve(Buffer.from(bytes).toString());

@@ -1,14 +1,14 @@
 /** Connections between hosts: who is let in. */
 import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { type Failure } from '../../src/base/failure.ts';
 import {
   connectPeer,
   listenForPeers,
   type ConnectionListener,
-  type PeerAddress,
+  type PeerCall,
   type PeerConnection,
 } from '../../src/io/peer-connection.ts';
 import { takeTestPort } from '../ports.ts';
@@ -17,11 +17,12 @@ const address = '127.0.0.1';
 const secret = 'told to the hosts of one cluster';
 const a = { host: 'a', secret };
 const b = { host: 'b', secret };
+const never = new AbortController().signal;
 
 /** Listens as host b; says everything back, and notes who came and who was refused. */
 async function echoingHost(
   test: TestContext,
-): Promise<{ target: PeerAddress; came: string[]; strangers: Failure[]; hangUp: () => void }> {
+): Promise<{ target: PeerCall; came: string[]; strangers: Failure[]; hangUp: () => void }> {
   const came: string[] = [];
   const strangers: Failure[] = [];
   const connections: PeerConnection[] = [];
@@ -40,7 +41,7 @@ async function echoingHost(
   test.after(() => {
     server.close();
   });
-  const target = { host: 'b', address, port: server.port };
+  const target = { host: 'b', address, port: server.port, signal: never };
   return {
     target,
     came,
@@ -139,9 +140,28 @@ test('peer connection: a call cut at any byte of the handshake lets nobody in', 
 });
 
 test('peer connection: nobody at the port is unreachable', async () => {
-  const target = { host: 'b', address, port: await takeTestPort(address) };
+  const target = { host: 'b', address, port: await takeTestPort(address), signal: never };
 
   await rejects(connectPeer(a, target, listener(ignore)), { code: 'peer_unreachable' });
+});
+
+test('peer connection: a call that nobody answers ends with its signal', async (t) => {
+  const silent = createServer();
+  t.after(() => silent.close());
+  await once(silent.listen(0, address), 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const hangUp = new AbortController();
+  const calling = connectPeer(
+    a,
+    { host: 'b', address, port, signal: hangUp.signal },
+    listener(ignore),
+  );
+  const [taken] = (await once(silent, 'connection')) as [Socket];
+
+  hangUp.abort();
+
+  await rejects(calling, { code: 'peer_unreachable' });
+  taken.destroy();
 });
 
 test('peer connection: both ends hear that it is over', async (t) => {
@@ -155,7 +175,7 @@ test('peer connection: both ends hear that it is over', async (t) => {
 
 /** A connection over which something has been said and answered. */
 async function conversation(
-  target: PeerAddress,
+  target: PeerCall,
 ): Promise<{ connection: PeerConnection; closed: Promise<Failure> }> {
   const { promise: answered, resolve } = Promise.withResolvers<Uint8Array>();
   const { promise: closed, resolve: onClose } = Promise.withResolvers<Failure>();

@@ -28,6 +28,7 @@ const unsentMax_bytes = 64 * 2 ** 20;
 export class PeerLink {
   readonly #world: PeerWorld;
   readonly #target: PeerAddress;
+  readonly #closing = new AbortController();
   /** Of this link, among the threads and links of the kernel. */
   readonly #index: number;
   #connection: PeerConnection | null = null;
@@ -59,8 +60,9 @@ export class PeerLink {
     return this.#sendLater(frame, parts);
   }
 
+  /** Ends the connection, also one that is being made. There will be none any more. */
   close(): void {
-    this.#connection?.close();
+    this.#closing.abort();
   }
 
   get #unsent_bytes(): number {
@@ -84,16 +86,21 @@ export class PeerLink {
   async #connect(): Promise<void> {
     this.#connecting = true;
     const { self, onFrame } = this.#world;
+    const { signal } = this.#closing;
     try {
-      this.#connection = await connectPeer(self, this.#target, {
-        onMessage: (bytes, tail) => {
-          onFrame(this.#index, unpackFrame(bytes, tail));
+      this.#connection = await connectPeer(
+        self,
+        { ...this.#target, signal },
+        {
+          onMessage: (bytes, tail) => {
+            onFrame(this.#index, unpackFrame(bytes, tail));
+          },
+          onClose: (failure) => {
+            this.#connection = null;
+            this.#world.onGone(this.#index, failure);
+          },
         },
-        onClose: (failure) => {
-          this.#connection = null;
-          this.#world.onGone(this.#index, failure);
-        },
-      });
+      );
       this.#failure = null;
       this.#pause_ms = firstPause_ms;
       for (const { packed, tail } of this.#takeWaiting()) this.#connection.send(packed, tail);
