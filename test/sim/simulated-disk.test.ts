@@ -160,6 +160,23 @@ test('SimulatedDisk: a full disk takes what a file has room for already', () => 
   equal(content(disk), '\t'.repeat(8_192));
 });
 
+test('SimulatedDisk: what was written of a write that did not fit has its room', () => {
+  const disk = diskWith(1, 0);
+  disk.room = 4_096;
+  const file = disk.open(path, 'existing');
+  throws(
+    () => {
+      file.writeAt(new Uint8Array(8_192).fill(9), 100);
+    },
+    { code: 'disk_full' },
+  );
+  equal(file.size(), 4_096);
+
+  file.writeAt(new Uint8Array(4_096).fill(8), 0);
+
+  equal(content(disk), '\b'.repeat(4_096));
+});
+
 test('SimulatedDisk: rot stays through a power loss, and goes when it is written over', () => {
   const disk = diskWith(1, 3);
 

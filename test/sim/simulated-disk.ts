@@ -46,7 +46,7 @@ export type Lie = (operation: 'sync' | 'syncDirectory', path: string) => boolean
 
 export class SimulatedDisk implements Disk {
   lie: Lie | null = null;
-  /** Bytes that files can still grow into; half of the write that does not fit is written. */
+  /** Bytes that files can still grow into; of a write that does not fit, what does is written. */
   room = Infinity;
   onPowerLost: (() => void) | null = null;
   onSyncFailed: (() => void) | null = null;
@@ -261,25 +261,25 @@ class SimulatedFile implements DiskFile {
 
   writeAt(bytes: Uint8Array, position: number): void {
     this.#disk.ensureOn();
-    const fits = this.#allocate(position, position + bytes.length);
-    const written = bytes.slice(0, fits ? bytes.length : bytes.length / 2);
+    const written = bytes.slice(0, this.#allocate(position, position + bytes.length) - position);
     // What is being written when the power fails may reach the disk in part.
     this.#inode.changes.push({ kind: 'write', position, bytes: written });
     this.#disk.operation();
     this.#inode.current.write(written, position);
-    if (!fits) throw new Failure('disk_full', { operation: 'write', error: 'ENOSPC' });
+    if (written.length < bytes.length)
+      throw new Failure('disk_full', { operation: 'write', error: 'ENOSPC' });
   }
 
-  /** Takes room for the blocks that have none yet; false when there is too little. */
-  #allocate(begin: number, end: number): boolean {
+  /** Takes room for the blocks that have none yet. Returns where it ran out, or the end. */
+  #allocate(begin: number, end: number): number {
     const { blocks } = this.#inode;
-    const wanted: number[] = [];
-    for (let block = Math.floor(begin / blockSize); block * blockSize < end; block += 1)
-      if (!blocks.has(block)) wanted.push(block);
-    if (wanted.length * blockSize > this.#disk.room) return false;
-    this.#disk.room -= wanted.length * blockSize;
-    for (const block of wanted) blocks.add(block);
-    return true;
+    for (let block = Math.floor(begin / blockSize); block * blockSize < end; block += 1) {
+      if (blocks.has(block)) continue;
+      if (this.#disk.room < blockSize) return Math.max(begin, block * blockSize);
+      this.#disk.room -= blockSize;
+      blocks.add(block);
+    }
+    return end;
   }
 
   sync(): void {

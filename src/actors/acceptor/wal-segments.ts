@@ -137,14 +137,19 @@ export class WalSegments {
     return bytes.subarray(0, done);
   }
 
-  /** Removes whole segments that end at or below `below`, oldest first: a crash leaves no hole. */
+  /**
+   * Removes whole segments that end at or below `below`, oldest first, each before the next: a crash leaves no
+   * hole, also where a file system forgets some of what was not synced and keeps the rest.
+   */
   removeBelow(below: Lsn): void {
     const keep = segmentNumber(below, this.#segmentSize);
     const gone = this.#numbers().filter((number) => number < keep);
     if (gone.length === 0) return;
     this.#closeReading();
-    for (const number of gone.sort((a, b) => a - b)) this.#remove(number);
-    this.#disk.syncDirectory(this.#directory);
+    for (const number of gone.sort((a, b) => a - b)) {
+      this.#remove(number);
+      this.#disk.syncDirectory(this.#directory);
+    }
   }
 
   /** Closes the files, all of them synced. They are opened again when they are needed. */

@@ -1,4 +1,4 @@
-/** Segments on disk: what a crash in the middle of a removal leaves. */
+/** Segments on disk: what a crash, or a loss of power, in the middle of a removal leaves. */
 import { deepEqual, throws } from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { WalSegments } from '../../../src/actors/acceptor/wal-segments.ts';
 import { lsn } from '../../../src/base/lsn.ts';
-import { RealDisk } from '../../../src/io/disk.ts';
+import { type Disk, RealDisk } from '../../../src/io/disk.ts';
+import { SeededRandom } from '../../../src/io/random.ts';
+import { PowerLost, SimulatedDisk } from '../../sim/simulated-disk.ts';
 
 const segmentSize = 2 ** 20;
 
@@ -31,18 +33,42 @@ test('wal segments: a removal that is cut short leaves no hole', (t) => {
     rmSync(directory, { recursive: true });
   });
   const disk = new DyingDisk();
-  const segments = new WalSegments(disk, directory, segmentSize);
-  for (let number = 1; number <= 5; number += 1) {
-    segments.write(lsn(number * segmentSize), new Uint8Array(segmentSize));
-    segments.sync();
-  }
-  segments.close();
+  const segments = fiveOn(disk, directory);
   disk.removals = 2;
 
   throws(() => {
     segments.removeBelow(lsn(5 * segmentSize));
   }, /killed/);
 
-  const left = readdirSync(directory).map((name) => Number(`0x${name.slice(-2)}`));
-  deepEqual(left.sort(), [3, 4, 5]);
+  deepEqual(numbers(readdirSync(directory)), [3, 4, 5]);
 });
+
+test('wal segments: a removal during which the power fails leaves no hole', () => {
+  for (let seed = 1; seed <= 100; seed += 1) {
+    const disk = new SimulatedDisk(new SeededRandom(seed));
+    const segments = fiveOn(disk, '/wal');
+    disk.losePowerAfter(1 + (seed % 8));
+
+    throws(() => {
+      segments.removeBelow(lsn(5 * segmentSize));
+    }, PowerLost);
+
+    disk.losePower();
+    const left = numbers(disk.list('/wal'));
+    deepEqual(left, [1, 2, 3, 4, 5].slice(-left.length), `seed=${seed}`);
+  }
+});
+
+function fiveOn(disk: Disk, directory: string): WalSegments {
+  const segments = new WalSegments(disk, directory, segmentSize);
+  for (let number = 1; number <= 5; number += 1) {
+    segments.write(lsn(number * segmentSize), new Uint8Array(segmentSize));
+    segments.sync();
+  }
+  segments.close();
+  return segments;
+}
+
+function numbers(names: readonly string[]): number[] {
+  return names.map((name) => Number(`0x${name.slice(-2)}`)).sort();
+}
