@@ -20,18 +20,18 @@ module.exports = {
     allow('postgres-is-pure', '^src/postgres/', [base, '^src/postgres/'], ['^(node:)?zlib$']),
     allow('layers-are-pure', '^src/layers/', [base, '^src/layers/']),
     allow('consensus-is-pure', '^src/consensus/', [base, '^src/consensus/']),
-    allow('io', '^src/io/', [base, '^src/io/', '^(node:)?[a-z_/]+$', 'node_modules']),
+    allow('io', '^src/io/', [base, '^src/io/', '^(node:)?[a-z0-9_/]+$', 'node_modules']),
     allow('runtime', '^src/runtime/', [
       base,
       '^src/io/',
       '^src/runtime/',
-      '^(node:)?[a-z_/]+$',
+      '^(node:)?[a-z0-9_/]+$',
       'node_modules',
     ]),
     {
       name: 'actors-meet-in-protocols',
       severity: 'error',
-      from: { path: '^src/actors/([^/]+)/' },
+      from: { path: '^src/actors/([^/]+)/', pathNot: '^src/actors/registry/' },
       to: {
         path: '^src/actors/',
         pathNot: ['^src/actors/$1/', '^src/actors/[^/]+/protocol\\.ts$'],

@@ -44,12 +44,16 @@ export interface Host {
 }
 
 const limits = { timeout_ms: 600_000 };
-const threads = [{ name: 'wal' }, { name: 'storage' }];
+const threads = ['wal', 'storage'].map((name) => ({ name, behaviors: registryFor(name) }));
 const projectPoll_ms = 100;
 const archiverLook_ms = 1_000;
 /** So long the others of a cluster may be on their way. */
 const mainPatience_ms = 60_000;
 const mainRetry_ms = 500;
+
+function registryFor(thread: string): URL {
+  return new URL(`./actors/registry/${thread}.ts`, import.meta.url);
+}
 
 /** Runs a host until it is told to stop by SIGINT or SIGTERM, or cannot go on. */
 export async function runHost(options: HostOptions): Promise<void> {
@@ -83,7 +87,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     await unmountStale(directory);
     const peers = clusterPeers(config);
     runtime = await startRuntime({
-      behaviors: new URL('./actors/registry.ts', import.meta.url),
+      behaviors: registryFor('main'),
       threads,
       ...(peers === null ? {} : { peers }),
       log: logToStandardError({ level: 'warn', format: options.json ? 'json' : 'text' }),

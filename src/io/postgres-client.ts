@@ -247,8 +247,8 @@ export class PostgresClient {
   }
 
   /**
-   * A full read is followed by others: together they are one to the sink. A kernel holds a few of them; whoever
-   * sends goes on while these are read.
+   * A full read is followed by others: together they are one to the sink. A kernel holds a few of them;
+   * whoever sends goes on while these are read.
    */
   #onReadDone(bytes: number): void {
     if (this.#gathering !== null) {

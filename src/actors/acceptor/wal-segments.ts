@@ -138,8 +138,8 @@ export class WalSegments {
   }
 
   /**
-   * Removes whole segments that end at or below `below`, oldest first, each before the next: a crash leaves no
-   * hole, also where a file system forgets some of what was not synced and keeps the rest.
+   * Removes whole segments that end at or below `below`, oldest first, each before the next: a crash leaves
+   * no hole, also where a file system forgets some of what was not synced and keeps the rest.
    */
   removeBelow(below: Lsn): void {
     const keep = segmentNumber(below, this.#segmentSize);

@@ -14,6 +14,7 @@ import { closeSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { unreachable } from '../../base/assert.ts';
 import { abortFuse, mountFuse, unmountFuse, type FuseMount } from '../../io/fuse/device.ts';
+import { collectGarbageSoon } from '../../io/garbage.ts';
 import { openNameless } from '../../io/scratch-directory.ts';
 import { type Context, defineActor } from '../../runtime/actor.ts';
 import { type ReaderNote } from './file-requests.ts';
@@ -63,6 +64,7 @@ interface State {
 
 async function start(context: FilesystemContext, options: FilesystemOptions): Promise<State> {
   await unmountFuse(options.mountPoint);
+  context.onEnd(collectGarbageSoon); // last of all: the shared memory is the size of gigabytes
   const shared = new SharedState(allocateShared(sharedSizes(options.upperMax_bytes)));
   shared.raiseFloor(options.snapshot.floor);
   const { scratchDirectory, uid, gid } = options;
