@@ -18,7 +18,7 @@ import { Computes } from './computes.ts';
 import { Endpoints } from './endpoints.ts';
 import { openProject } from './open-project.ts';
 import { Members } from './members.ts';
-import { answerLater, asFailure, orRetry } from './later.ts';
+import { answerLater, asFailure, failsForNow, tryAgain } from './later.ts';
 import { OtherHosts } from './other-hosts.ts';
 import { Pauses } from './pauses.ts';
 import { type ProjectStore } from './project-store.ts';
@@ -380,15 +380,16 @@ function toNull(): null {
   return null;
 }
 
-function onProjectChanged(
+async function onProjectChanged(
   context: Context<ControlMessage>,
   state: State,
-  again: ProjectChanged,
+  message: ProjectChanged,
 ): Promise<void> {
-  return orRetry(context, { doing: 'keep up with the project', again }, async () => {
+  const failing = await failsForNow(context, 'keep up with the project', async () => {
     await state.projects.refresh();
     await keepUp(context, state);
   });
+  if (failing) tryAgain(context, message);
 }
 
 /** One at a time: makes this host keep what the project says. */

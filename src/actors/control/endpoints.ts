@@ -5,7 +5,7 @@ import { ensure } from '../../base/failure.ts';
 import { type Context, type ResultOf } from '../../runtime/actor.ts';
 import { type ComputeFenced } from '../compute/protocol.ts';
 import { type Computes } from './computes.ts';
-import { orRetry } from './later.ts';
+import { failsForNow, tryAgain } from './later.ts';
 import { type OtherHosts } from './other-hosts.ts';
 import { type ProjectStore } from './project-store.ts';
 import {
@@ -27,12 +27,12 @@ import {
   type VerifyBranch,
 } from './protocol.ts';
 
-interface EndpointsParts {
+export interface EndpointsParts {
   readonly context: Context<ControlMessage>;
   readonly options: Pick<ControlOptions, 'host'>;
-  readonly projects: ProjectStore;
-  readonly computes: Computes;
-  readonly others: OtherHosts;
+  readonly projects: Pick<ProjectStore, 'project' | 'refresh' | 'change'>;
+  readonly computes: Pick<Computes, 'portFor' | 'start' | 'stop' | 'describe' | 'verify'>;
+  readonly others: Pick<OtherHosts, 'announce' | 'control' | 'describeEndpoint'>;
   /** Makes this host keep what the project says now. */
   readonly keepUp: () => Promise<void>;
 }
@@ -104,26 +104,26 @@ export class Endpoints {
     const { context, projects, computes, options } = this.#parts;
     const { project } = projects;
     const wanted = project.branches.filter(({ running, host }) => running && host === options.host);
-    const work = { doing: 'resume an endpoint', again: { kind: 'resumeEndpoints' } } as const;
-    const started = wanted.map((branch) =>
-      orRetry(context, work, async () => {
-        await computes.start(project, branch);
-      }),
+    const failing = await Promise.all(
+      wanted.map((branch) =>
+        failsForNow(context, `resume ${branch.name}`, () => computes.start(project, branch)),
+      ),
     );
-    await Promise.all(started);
+    if (failing.includes(true)) tryAgain(context, { kind: 'resumeEndpoints' });
   }
 
   /**
    * If no other host serves the branch now, its compute was fenced by an election that nobody won, or that
    * was held to bring its log up to date: then another one follows.
    */
-  onFenced(again: ComputeFenced): Promise<void> {
+  async onFenced(message: ComputeFenced): Promise<void> {
     const { context, projects, computes, options } = this.#parts;
-    return orRetry(context, { doing: 'resume a fenced endpoint', again }, async () => {
+    const failing = await failsForNow(context, 'resume a fenced endpoint', async () => {
       const project = await projects.refresh();
-      const branch = branchOf(project, again.timeline);
+      const branch = branchOf(project, message.timeline);
       if (branch?.host === options.host && branch.running) await computes.start(project, branch);
     });
+    if (failing) tryAgain(context, message);
   }
 
   async #here(branch: Branch): Promise<EndpointDescription> {

@@ -8,27 +8,28 @@ import { type ControlMessage, type ProjectChanged, type ResumeEndpoints } from '
 
 const retry_ms = 1_000;
 
-/** Something to do for the project. */
-export interface Work {
-  /** As in "cannot ...". */
-  readonly doing: string;
-  /** What this actor is told when it is to be tried again. */
-  readonly again: ResumeEndpoints | ProjectChanged | ComputeFenced;
-}
-
-/** Logs what the work fails with. What may pass is tried again. */
-export async function orRetry(
+/** Does some work. What it fails with is logged; true when that may pass, so that it is to be tried again. */
+export async function failsForNow(
   context: Context<ControlMessage>,
-  { doing, again }: Work,
-  work: () => Promise<void>,
-): Promise<void> {
+  doing: string,
+  work: () => Promise<unknown>,
+): Promise<boolean> {
   try {
     await work();
+    return false;
   } catch (error) {
     const { message: reason, kind } = asFailure(error);
     context.log('error', `control: cannot ${doing}`, { reason });
-    if (kind === 'unavailable') context.after(retry_ms, again);
+    return kind === 'unavailable';
   }
+}
+
+/** Has this actor told once more, in a moment, what it could not do now. */
+export function tryAgain(
+  context: Context<ControlMessage>,
+  what: ResumeEndpoints | ProjectChanged | ComputeFenced,
+): void {
+  context.after(retry_ms, what);
 }
 
 /** Answers when a child has done its part; control goes on meanwhile. */
