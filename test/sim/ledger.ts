@@ -164,10 +164,13 @@ export class Ledger {
     const bytes = this.content(history, from, end);
     const values = { who, term, end: formatLsn(end) };
     this.claim(bytes.length === end - from, 'what is committed was written', values);
+    const isNews = end > this.committed.end;
     const known = minLsn(end, this.committed.end);
     if (known > from) this.committedIs(from, bytes.subarray(0, known - from), who);
     if (end > known && known >= from) this.committed.append(bytes.subarray(known - from));
     this.#compared.set(term, end);
+    // One that lags or has just joined hears of what another term committed than the one that wrote it.
+    if (!isNews) return;
     this.#committedBy.set(term, end);
     for (const [later, { start }] of [...this.#histories].map(startOf))
       if (later > term)

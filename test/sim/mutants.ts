@@ -125,7 +125,7 @@ export const mutants = {
   },
   lostMemberReturns: {
     defect: 'a member that lost its disk begins its log again',
-    within: 5,
+    within: 20,
     patches: [
       {
         file: 'test/sim/host-control.ts',
@@ -157,7 +157,7 @@ export const mutants = {
   },
   obeysStaleProposer: {
     defect: 'a proposer of an older term is not fenced',
-    within: 5,
+    within: 20,
     patches: [
       {
         file: acceptor,
@@ -180,7 +180,7 @@ export const mutants = {
   },
   removesBeforeUpload: {
     defect: 'WAL is removed before it is known to be in the object store',
-    within: 50,
+    within: 100,
     patches: [
       {
         file: 'src/actors/archiver/archive-plan.ts',
