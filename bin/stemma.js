@@ -6,8 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 
 // WAL passes through buffers outside V8's heap. By default each 64 MiB of them, freed or not, make it collect
-// the whole heap, on every thread: half of all CPU time of a bulk load. Beside the buffers there is little
-// on it, so that a limit of a few times what lives there is soon reached; five times costs little memory.
+// the whole heap, on every thread (docs/decisions/0019-buffers-outside-the-heap.md).
 setFlagsFromString('--external-memory-accounted-in-global-limit');
 setFlagsFromString('--heap-growing-percent=400');
 

@@ -1,8 +1,8 @@
 /**
  * Garbage: large memory that is given back when its use is known to be over, not when V8 gets to it.
  *
- * What lies outside V8's heap counts for its collections only roughly: with little on the heap they are rare
- * (bin/stemma.js), and the kernel refuses a fork to a process that has been promised too much memory.
+ * Collections are rare (bin/stemma.js), and the kernel refuses a fork to a process that has been promised too
+ * much memory (docs/decisions/0019-buffers-outside-the-heap.md).
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
