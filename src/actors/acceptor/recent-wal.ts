@@ -14,22 +14,29 @@ interface Piece {
   readonly bytes: Uint8Array;
 }
 
+/** Where a record ends. */
+interface RecordEnd {
+  readonly at: Lsn;
+  /** Whether the one before it in the list is where that record begins, so that there is none between. */
+  readonly alone: boolean;
+}
+
 const block_bytes = 65_536;
 
 export class RecentWal {
   #pieces: Piece[] = [];
   /** Where records end, as far as it is known, ascending: one for each append that completed some. */
-  #ends: Lsn[] = [];
+  #ends: RecordEnd[] = [];
 
-  /** Adds what was appended at `begin`; the last record that is whole now ends at `recordEnd`. */
-  push(begin: Lsn, bytes: Uint8Array, recordEnd: Lsn): void {
+  /** Adds what was appended at `begin`. It completed `records` records; the last ends at `recordEnd`. */
+  push(begin: Lsn, bytes: Uint8Array, records: number, recordEnd: Lsn): void {
     if (begin !== this.#end) this.clear();
     if (bytes.length >= block_bytes) {
       this.#pieces.push({ begin, end: lsn(begin + bytes.length), bytes });
     } else if (bytes.length > 0) {
       this.#copy(begin, bytes);
     }
-    if (recordEnd > (this.#ends.at(-1) ?? lsnZero)) this.#ends.push(recordEnd);
+    if (records > 0) this.#ends.push({ at: recordEnd, alone: records === 1 });
   }
 
   /**
@@ -38,9 +45,11 @@ export class RecentWal {
    */
   readRecords(from: Lsn, bytesMax: number, limit: Lsn): Uint8Array | null {
     const upTo = Math.min(limit, from + bytesMax);
-    let end = this.#ends.findLast((each) => each <= upTo) ?? lsnZero;
-    if (end <= from) end = this.#ends.find((each) => each > from) ?? lsnZero;
-    return end <= from || end > limit ? null : this.read(from, end);
+    const last = this.#ends.findLast(({ at }) => at <= upTo);
+    if (last !== undefined && last.at > from) return this.read(from, last.at);
+    const next = this.#ends.find(({ at }) => at > from);
+    const isOne = next !== undefined && next.alone && next.at <= limit;
+    return isOne ? this.read(from, next.at) : null;
   }
 
   /** The bytes of [from, end); null when some are not held. */
@@ -64,7 +73,7 @@ export class RecentWal {
     if (gone === 0) return;
     this.#pieces.splice(0, gone);
     const begin = this.#pieces[0]?.begin ?? below;
-    this.#ends = this.#ends.filter((end) => end >= begin);
+    this.#ends = this.#ends.filter(({ at }) => at >= begin);
   }
 
   clear(): void {

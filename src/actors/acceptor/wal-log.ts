@@ -123,8 +123,8 @@ export class WalLog {
     const begin = this.writeEnd;
     try {
       this.#segments.write(begin, bytes);
-      this.#frame(bytes);
-      this.#recent.push(begin, bytes, this.recordEnd);
+      const records = this.#frame(bytes);
+      this.#recent.push(begin, bytes, records, this.recordEnd);
     } catch (failure) {
       this.#restore(begin);
       const isWal = !(failure instanceof Failure && failure.kind === 'corrupt');
@@ -195,7 +195,7 @@ export class WalLog {
   /** Stored bytes, unchecked. */
   copy(from: Lsn, size: number): Uint8Array {
     ensure(from >= this.firstLsn, 'wal_removed', { from: formatLsn(from) });
-    return this.#recent.read(from, lsn(from + size)) ?? this.#segments.read(from, size);
+    return this.#segments.read(from, size);
   }
 
   /** Whoever reads from here on reads from memory, if it was appended since the files were closed last. */
@@ -218,9 +218,12 @@ export class WalLog {
     return new WalReader(end, { ...this.#options, ...previous });
   }
 
-  #frame(bytes: Uint8Array): void {
+  /** Returns how many records the bytes completed. */
+  #frame(bytes: Uint8Array): number {
     this.#reader.push(bytes);
-    while (this.#reader.next(this.#record)); // the reader counts
+    let records = 0;
+    while (this.#reader.next(this.#record)) records += 1;
+    return records;
   }
 
   /** After a failed append: as it was, byte for byte. */

@@ -16,7 +16,7 @@ function filled(begin: number, ...sizes: readonly number[]): RecentWal {
   const recent = new RecentWal();
   let at = begin;
   for (const size of sizes) {
-    recent.push(lsn(at), bytesOf(at, at + size), lsn(at + size));
+    recent.push(lsn(at), bytesOf(at, at + size), 1, lsn(at + size));
     at += size;
   }
   return recent;
@@ -46,7 +46,7 @@ test('RecentWal: what was read stays as it was when more is pushed', () => {
   const recent = filled(0, 100);
   const found = read(recent, 0, 100)!;
 
-  recent.push(lsn(100), bytesOf(100, 300), lsn(300));
+  recent.push(lsn(100), bytesOf(100, 300), 1, lsn(300));
 
   ok(Buffer.from(found).equals(bytesOf(0, 100)));
 });
@@ -62,10 +62,10 @@ test('RecentWal: what is not held is not read', () => {
 
 test('RecentWal: records are whole, not too many, and none beyond the limit', () => {
   const recent = new RecentWal();
-  recent.push(lsn(0), bytesOf(0, 100), lsn(80)); // and a part of the next
-  recent.push(lsn(100), bytesOf(100, 200), lsn(80));
-  recent.push(lsn(200), bytesOf(200, 300), lsn(240));
-  recent.push(lsn(300), bytesOf(300, 400), lsn(400));
+  recent.push(lsn(0), bytesOf(0, 100), 2, lsn(80)); // and a part of the next
+  recent.push(lsn(100), bytesOf(100, 200), 0, lsn(80));
+  recent.push(lsn(200), bytesOf(200, 300), 1, lsn(240));
+  recent.push(lsn(300), bytesOf(300, 400), 3, lsn(400));
   function lengths(from: number, bytesMax: number, limit: number): number | null {
     return recent.readRecords(lsn(from), bytesMax, lsn(limit))?.length ?? null;
   }
@@ -75,7 +75,8 @@ test('RecentWal: records are whole, not too many, and none beyond the limit', ()
     [400, 240, 240, 80],
   );
   deepEqual([lengths(80, 100, 400), lengths(80, 1, 400), lengths(80, 1, 239)], [160, 160, null]);
-  deepEqual([lengths(240, 160, 400), lengths(240, 1, 240)], [160, null]);
+  deepEqual([lengths(240, 160, 400), lengths(240, 1, 400)], [160, null]); // which are three
+  deepEqual([lengths(240, 1, 240), lengths(0, 1, 400)], [null, null]);
 });
 
 test('RecentWal: what was forgotten, or came before a gap, is not read', () => {
@@ -85,7 +86,7 @@ test('RecentWal: what was forgotten, or came before a gap, is not read', () => {
   equal(read(recent, large, large + 8)?.length, 8);
   equal(recent.readRecords(lsn(0), 3 * large, lsn(3 * large)), null);
 
-  recent.push(lsn(5 * large), bytesOf(0, 8), lsn(5 * large + 8));
+  recent.push(lsn(5 * large), bytesOf(0, 8), 1, lsn(5 * large + 8));
   equal(read(recent, 2 * large, 2 * large + 8), null);
   equal(read(recent, 5 * large, 5 * large + 8)?.length, 8);
 
