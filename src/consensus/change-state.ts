@@ -7,8 +7,8 @@
  *    host first reads the document, and refuses unless `mayBegin`. → `made`, `notMade`
  *  - `swap`: the document says `to` instead of `from`. Tried again while others change other parts of
  *    it; done too when it says `to` already. → `swapped` with this `to`, `overtaken`
- *  - `configure`: `setConfiguration` of the acceptor. → `configured`; `overtaken` when it refuses as
- *    `generation_stale`; else `silent`
+ *  - `configure`: `setConfiguration` of the acceptor. → `configured`; when it refuses, what `refused` says
+ *    of that; else `silent`
  *  - `carry`: `reconfigure` of the proposer of the branch's compute. → `carrierLeads`; `carrierAbsent`
  *    when none runs, or it has no reign; `carrierSilent` when that is not known
  *  - `elect`: a proposer of one's own is elected under the configuration, without a Postgres.
@@ -19,6 +19,7 @@
  *  - `wait`: a pause of about a second. → `waited`
  *  - `ended`: nothing follows. After `overtaken` the document says something else: read it again.
  */
+import { type Failure } from '../base/failure.ts';
 import { type AcceptorId, type Configuration } from './membership.ts';
 import { type ConfigureResult } from './messages.ts';
 import { type SyncPoint } from './sync-point.ts';
@@ -99,6 +100,8 @@ export type ChangeEffect =
 export type ChangeEvent =
   | { readonly kind: 'made' | 'notMade' | 'silent' | 'left' | 'notLeft'; readonly id: AcceptorId }
   | { readonly kind: 'configured'; readonly result: ConfigureResult }
+  /** It is one of the configuration's and has no log: it never has one again. */
+  | { readonly kind: 'lost'; readonly id: AcceptorId }
   | { readonly kind: 'swapped'; readonly to: Membership }
   | { readonly kind: 'overtaken' | 'waited' }
   | { readonly kind: 'carrierLeads' | 'carrierAbsent' | 'carrierSilent' }
@@ -109,4 +112,11 @@ export type ChangeEvent =
 export interface ChangeDecision {
   readonly state: ChangeState;
   readonly effects: readonly ChangeEffect[];
+}
+
+/** What it means that the acceptor `id` refuses to follow a configuration. */
+export function refused(id: AcceptorId, { code, values }: Failure): ChangeEvent {
+  if (code === 'generation_stale') return { kind: 'overtaken' };
+  const isLost = code === 'acceptor_missing' && values['acceptor'] === id;
+  return { kind: isLost ? 'lost' : 'silent', id };
 }

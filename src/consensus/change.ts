@@ -84,6 +84,8 @@ export function stepChange(state: ChangeState, event: ChangeEvent): ChangeDecisi
     case 'notLeft':
     case 'silent':
       return proceed(answered(state, event.id));
+    case 'lost':
+      return onLost(state, event.id);
     case 'configured':
       return onConfigured(state, event.result);
     case 'swapped':
@@ -108,6 +110,12 @@ export function stepChange(state: ChangeState, event: ChangeEvent): ChangeDecisi
 function onDone(state: ChangeState, phase: AskingPhase, who: Asked): ChangeDecision {
   const counts = state.phase === phase && !state.done.includes(who);
   return proceed(answered(counts ? { ...state, done: [...state.done, who] } : state, who));
+}
+
+/** A joiner that has lost its log never comes back, and without it there is no way on. */
+function onLost(state: ChangeState, id: AcceptorId): ChangeDecision {
+  const isHopeless = state.phase === 'carrying' && joiners(state).includes(id);
+  return isHopeless ? callOff(state) : proceed(answered(state, id));
 }
 
 function onConfigured(state: ChangeState, result: ConfigureResult): ChangeDecision {
@@ -158,7 +166,11 @@ function onAbort(state: ChangeState): ChangeDecision {
   if (phase === 'making') return end(state, 'failed');
   if (phase === 'opening') return nothing({ ...state, aborted: true });
   const joint = phase === 'announcing' || phase === 'carrying';
-  return joint ? enter({ ...state, aborted: true }, 'aborting') : nothing(state);
+  return joint ? callOff(state) : nothing(state);
+}
+
+function callOff(state: ChangeState): ChangeDecision {
+  return enter({ ...state, aborted: true }, 'aborting');
 }
 
 /** What the document is to say after this phase. */
@@ -257,7 +269,7 @@ function conclude(state: ChangeState, phase: AskingPhase): ChangeDecision | null
       assert(sync !== null, 'the old members are asked first');
       if (isReached(sync, target, known)) return enter(state, 'closing');
       const hopeless = awaited.length === 0 && isOutOfReach(members, known);
-      return hopeless ? enter({ ...state, aborted: true }, 'aborting') : null;
+      return hopeless ? callOff(state) : null;
     }
     case 'settling':
       return isSettled(state) ? enter(state, 'clearing') : null;

@@ -4,6 +4,7 @@
  */
 import { Failure } from '../../src/base/failure.ts';
 import {
+  refused,
   type ChangeDecision,
   type ChangeEffect,
   type ChangeEvent,
@@ -94,7 +95,7 @@ export class ChangeShell {
         return attempt(
           new TestAcceptor(host, id).configure(configuration, term),
           (result) => ({ kind: 'configured', result }),
-          (code) => (code === 'generation_stale' ? { kind: 'overtaken' } : { kind: 'silent', id }),
+          (failure) => refused(id, failure),
         );
       }
       case 'carry':
@@ -116,7 +117,7 @@ export class ChangeShell {
         return attempt(
           new TestAcceptor(host, id).leave(configuration),
           () => ({ kind: 'left', id }),
-          (code) => ({ kind: code === 'actor_missing' ? 'left' : 'notLeft', id }),
+          ({ code }) => ({ kind: code === 'actor_missing' ? 'left' : 'notLeft', id }),
         );
       }
       case 'wait':
@@ -150,7 +151,7 @@ export class ChangeShell {
     return attempt(
       this.#ask(computeProposer, { kind: 'reconfigure', configuration }),
       () => ({ kind: 'carrierLeads' }),
-      (code) => ({ kind: code === 'proposer_not_leading' ? 'carrierAbsent' : 'carrierSilent' }),
+      ({ code }) => ({ kind: code === 'proposer_not_leading' ? 'carrierAbsent' : 'carrierSilent' }),
     );
   }
 
@@ -170,12 +171,12 @@ export class ChangeShell {
 async function attempt<T>(
   asked: Promise<T>,
   onResult: (result: T) => ChangeEvent | null,
-  onRefusal: (code: string) => ChangeEvent | null,
+  onRefusal: (failure: Failure) => ChangeEvent | null,
 ): Promise<ChangeEvent | null> {
   try {
     return onResult(await asked);
   } catch (failure) {
-    if (failure instanceof Failure) return onRefusal(failure.code);
+    if (failure instanceof Failure) return onRefusal(failure);
     throw failure;
   }
 }

@@ -5,6 +5,7 @@
 import { Failure } from '../../src/base/failure.ts';
 import { type LogStart } from '../../src/consensus/acceptor.ts';
 import {
+  refused,
   type ChangeDecision,
   type ChangeEffect,
   type ChangeEvent,
@@ -101,8 +102,7 @@ export class ModelDriver {
             this.#on({ kind: 'configured', result: result as ConfigureResult });
           },
           silent: (failure) => {
-            const stale = failure?.code === 'generation_stale';
-            this.#on(stale ? { kind: 'overtaken' } : { kind: 'silent', id });
+            this.#on(failure === null ? { kind: 'silent', id } : refused(id, failure));
           },
         });
         return;

@@ -17,7 +17,10 @@ export class ModelHost {
 
   handle(request: Request, done: (answer: Answer) => void): void {
     const { acceptor } = this;
-    if (acceptor === null) throw new Failure('acceptor_missing', { acceptor: this.name });
+    if (acceptor === null) {
+      const asked = 'to' in request ? request.to : this.name;
+      throw new Failure('acceptor_missing', { acceptor: asked });
+    }
     acceptor.handle(request, done);
   }
 

@@ -7,6 +7,7 @@ import {
   type AcceptorDescription,
   type AcceptorMessage,
   type AcceptorOptions,
+  type JoinedLog,
 } from '../../src/actors/acceptor/protocol.ts';
 import { type ArchiverOptions } from '../../src/actors/archiver/protocol.ts';
 import { type MembersParts } from '../../src/actors/control/members.ts';
@@ -33,7 +34,7 @@ const limits = { timeout_ms: 2_000 };
 
 export class HostAcceptors implements Pick<
   MembersParts['timelines'],
-  'join' | 'leave' | 'describe' | 'describeMember'
+  'join' | 'leave' | 'describe' | 'describeMember' | 'describeLog'
 > {
   readonly #context: Context<ControlMessage>;
   readonly #home: AcceptorHome;
@@ -64,13 +65,15 @@ export class HostAcceptors implements Pick<
     }
   }
 
+  describeLog(_branch: unknown, id: string): Promise<JoinedLog> {
+    return this.#context.ask(this.#acceptorOf(id), { kind: 'describeLog' }, limits);
+  }
+
   async join(
     _branch: unknown,
-    joiner: { readonly id: string; readonly from: string; readonly newborn: boolean },
+    joiner: { readonly id: string; readonly log: JoinedLog; readonly newborn: boolean },
   ): Promise<void> {
-    const { id, from, newborn } = joiner;
-    const donor = this.#acceptorOf(from);
-    const log = await this.#context.ask(donor, { kind: 'describeLog' }, limits);
+    const { id, log, newborn } = joiner;
     const acceptor = await this.#run(id, newborn);
     await this.#context.ask(acceptor, { kind: 'joinTimeline', to: id, log }, limits);
   }

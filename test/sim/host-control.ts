@@ -8,6 +8,7 @@
 import { Failure } from '../../src/base/failure.ts';
 import { allMembers, hostOf, memberOn } from '../../src/consensus/membership.ts';
 import { Members } from '../../src/actors/control/members.ts';
+import { oneByOne, type InTurn } from '../../src/actors/control/one-by-one.ts';
 import { OtherHosts } from '../../src/actors/control/other-hosts.ts';
 import { ProjectStore } from '../../src/actors/control/project-store.ts';
 import { changeBranch, findBranch } from '../../src/actors/control/project.ts';
@@ -43,8 +44,7 @@ interface State {
   readonly acceptors: HostAcceptors;
   readonly members: Members;
   readonly pause: () => Promise<void>;
-  /** What is being done to keep up with the project; the next waits for it. */
-  keepingUp: Promise<void>;
+  readonly inTurn: InTurn;
 }
 
 export function hostControl(
@@ -75,13 +75,14 @@ async function start(
   );
   const acceptors = new HostAcceptors(context, world.homeOf(host));
   const options = { host, hosts: world.hosts };
+  const inTurn = oneByOne();
   const members = new Members({
-    ...{ context, options, projects, timelines: acceptors },
+    ...{ context, options, projects, timelines: acceptors, inTurn },
     others: new OtherHosts(context, options),
     pause: () => world.pause(host),
   });
   const state: State = {
-    ...{ host, projects, acceptors, members, keepingUp: Promise.resolve() },
+    ...{ host, projects, acceptors, members, inTurn },
     pause: () => world.pause(host),
   };
   await keepUp(state);
@@ -110,8 +111,7 @@ function acceptorPaths({ host, projects }: State): readonly string[] {
 async function onProjectChanged(context: Context<ControlMessage>, state: State): Promise<void> {
   try {
     await state.projects.refresh();
-    state.keepingUp = state.keepingUp.then(() => keepUp(state)).catch(() => undefined);
-    await state.keepingUp;
+    await state.inTurn(() => keepUp(state));
   } catch (error) {
     const { message: reason } = asFailure(error);
     context.log('warn', 'this host does not keep up with the project', { reason });

@@ -174,22 +174,18 @@ export class WalLog {
     }
   }
 
-  /** Where the last whole record in `bytes`, WAL of this log from a record's end on, ends. */
+  /**
+   * Where the last whole record in `bytes`, WAL of this log from a record's end on, ends: the last before
+   * any damage. Fails with `acceptor_wal_damaged` when the first is damaged.
+   */
   checkedEnd(from: Lsn, bytes: Uint8Array): Lsn {
     const start = this.#lastRead?.end === from ? this.#lastRead.start : lsnZero;
     const reader = this.#readerAt({ end: from, start });
-    try {
-      reader.push(bytes);
-      while (reader.next(this.#record)); // only the checks and the end matter
-    } catch (cause) {
-      if (!(cause instanceof Failure)) throw cause;
-      throw new Failure('acceptor_wal_damaged', { ...cause.values, why: cause.code }, cause);
-    }
-    const whole = reader.recordEnd > from || reader.atEnd === 'needsBytes';
-    ensure(whole, 'acceptor_wal_damaged', { lsn: from, why: reader.atEnd });
-    if (reader.recordEnd > from)
-      this.#lastRead = { end: reader.recordEnd, start: reader.lastRecordStart };
-    return reader.recordEnd;
+    const damage = readToDamage(reader, bytes, this.#record);
+    const { recordEnd: end } = reader;
+    if (end === from && damage !== null) throw damage;
+    if (end > from) this.#lastRead = { end, start: reader.lastRecordStart };
+    return end;
   }
 
   /** Stored bytes, unchecked. */
@@ -256,4 +252,18 @@ export class WalLog {
     }
     return this.#reader.atEnd === 'needsBytes';
   }
+}
+
+/** Reads all records of `bytes`; what ends them before the bytes do, or null. */
+function readToDamage(reader: WalReader, bytes: Uint8Array, record: WalRecord): Failure | null {
+  const at = formatLsn(reader.position);
+  try {
+    reader.push(bytes);
+    while (reader.next(record)); // only the checks and the end matter
+  } catch (cause) {
+    if (!(cause instanceof Failure)) throw cause;
+    return new Failure('acceptor_wal_damaged', { ...cause.values, why: cause.code }, cause);
+  }
+  const { atEnd } = reader;
+  return atEnd === 'needsBytes' ? null : new Failure('acceptor_wal_damaged', { at, why: atEnd });
 }

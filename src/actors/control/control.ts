@@ -18,6 +18,7 @@ import { Computes } from './computes.ts';
 import { Endpoints } from './endpoints.ts';
 import { openProject } from './open-project.ts';
 import { Members } from './members.ts';
+import { oneByOne, type InTurn } from './one-by-one.ts';
 import { answerLater, asFailure, failsForNow, tryAgain } from './later.ts';
 import { OtherHosts } from './other-hosts.ts';
 import { Pauses } from './pauses.ts';
@@ -82,8 +83,8 @@ interface State {
   readonly computes: Computes;
   readonly others: OtherHosts;
   readonly wal: WalDirectory;
-  /** What is being done to keep up with the project; the next waits for it. */
-  keepingUp: Promise<void>;
+  /** Does what changes which actors run here. */
+  readonly inTurn: InTurn;
   readonly pauses: Pauses;
 }
 
@@ -94,10 +95,10 @@ async function start(context: Context<ControlMessage>, options: ControlOptions):
   const computes = new Computes(context, options);
   const others = new OtherHosts(context, options);
   const wal = new WalDirectory({ clock: context.clock, projects, timelines });
-  const keepingUp = Promise.resolve();
+  const inTurn = oneByOne();
   const pauses = new Pauses(context);
   const state: State = {
-    ...{ options, projects, timelines, computes, others, wal, keepingUp, pauses },
+    ...{ options, projects, timelines, computes, others, wal, inTurn, pauses },
   };
   await keepUp(context, state);
   context.after(0, { kind: 'resumeEndpoints' });
@@ -371,8 +372,8 @@ function receiveOfMembers(
 }
 
 function membersOf(context: Context<ControlMessage>, state: State): Members {
-  const { options, projects, timelines, others, pauses } = state;
-  const parts = { context, options, projects, timelines, others };
+  const { options, projects, timelines, others, inTurn, pauses } = state;
+  const parts = { context, options, projects, timelines, others, inTurn };
   return new Members({ ...parts, pause: () => pauses.pause() });
 }
 
@@ -392,11 +393,9 @@ async function onProjectChanged(
   if (failing) tryAgain(context, message);
 }
 
-/** One at a time: makes this host keep what the project says. */
+/** Makes this host keep what the project says. */
 function keepUp(context: Context<ControlMessage>, state: State): Promise<void> {
-  const next = state.keepingUp.then(() => keepUpNow(context, state));
-  state.keepingUp = next.catch(() => undefined); // whoever asked for it hears of it
-  return next;
+  return state.inTurn(() => keepUpNow(context, state));
 }
 
 async function keepUpNow(context: Context<ControlMessage>, state: State): Promise<void> {

@@ -6,6 +6,7 @@
  */
 import { Failure } from '../../base/failure.ts';
 import {
+  refused,
   type ChangeDecision,
   type ChangeEffect,
   type ChangeEvent,
@@ -107,7 +108,7 @@ export class MemberChange {
         return attempt(
           this.#options.context.ask(acceptor, ask, limits),
           (result) => ({ kind: 'configured', result }),
-          (code) => (code === 'generation_stale' ? { kind: 'overtaken' } : { kind: 'silent', id }),
+          (failure) => refused(id, failure),
         );
       }
       case 'carry':
@@ -172,7 +173,7 @@ export class MemberChange {
     return attempt(
       context.ask(proposer, { kind: 'reconfigure', configuration }, limits),
       () => ({ kind: 'carrierLeads' }),
-      (code) => ({ kind: absent.has(code) ? 'carrierAbsent' : 'carrierSilent' }),
+      ({ code }) => ({ kind: absent.has(code) ? 'carrierAbsent' : 'carrierSilent' }),
     );
   }
 
@@ -220,12 +221,12 @@ function isSame(a: Membership, b: Membership): boolean {
 async function attempt<T>(
   asked: Promise<T>,
   onResult: (result: T) => ChangeEvent,
-  onRefusal: (code: string) => ChangeEvent,
+  onRefusal: (failure: Failure) => ChangeEvent,
 ): Promise<ChangeEvent> {
   try {
     return onResult(await asked);
   } catch (failure) {
-    if (failure instanceof Failure) return onRefusal(failure.code);
+    if (failure instanceof Failure) return onRefusal(failure);
     throw failure;
   }
 }

@@ -9,11 +9,13 @@ import {
   hostOf,
   mayBegin,
   mayDelete,
+  memberOn,
   type Configuration,
 } from '../../consensus/membership.ts';
 import { type TimelineIdentity } from '../../consensus/identity.ts';
 import { type Context } from '../../runtime/actor.ts';
 import { MemberChange } from './member-change.ts';
+import { type InTurn } from './one-by-one.ts';
 import { type OtherHosts } from './other-hosts.ts';
 import { type ProjectStore } from './project-store.ts';
 import { findBranch, type Branch } from './project.ts';
@@ -33,8 +35,13 @@ export interface MembersParts {
   readonly context: Context<ControlMessage>;
   readonly options: Pick<ControlOptions, 'host' | 'hosts'>;
   readonly projects: ProjectStore;
-  readonly timelines: Pick<Timelines, 'describe' | 'describeMember' | 'join' | 'leave'>;
+  readonly timelines: Pick<
+    Timelines,
+    'describe' | 'describeMember' | 'describeLog' | 'join' | 'leave'
+  >;
   readonly others: OtherHosts;
+  /** Does one step after the other of what changes which acceptors run on this host. */
+  readonly inTurn: InTurn;
   /** Settles after about a second. */
   readonly pause: () => Promise<void>;
 }
@@ -89,22 +96,34 @@ export class Members {
     return this.#drive(branch, abortChange({ configuration, leaving }, patience), 'aborted');
   }
 
-  /** On the host of a joiner: begins its log, unless it may have voted already. */
+  /**
+   * On the host of a joiner: begins its log, unless it may have voted already. Asked late, by whoever was
+   * overtaken, it fails with `acceptor_not_member`, and whoever lives here now lives on.
+   */
   async make({ branch: name, id, from }: MakeMember): Promise<void> {
-    const { projects, timelines } = this.#parts;
-    const project = await projects.refresh();
-    const branch = findBranch(project, name);
-    const newborn = mayBegin(branch.configuration, id);
-    await timelines.join(branch, { id, from, newborn });
+    const { projects, timelines, options, inTurn } = this.#parts;
+    const log = await timelines.describeLog(findBranch(await projects.refresh(), name), from);
+    await inTurn(async () => {
+      const branch = findBranch(await projects.refresh(), name);
+      const { configuration } = branch;
+      const newborn = mayBegin(configuration, id);
+      const { generation } = configuration;
+      const belongs = newborn || memberOn(configuration, options.host) === id;
+      ensure(belongs, 'acceptor_not_member', { acceptor: id, generation });
+      await timelines.join(branch, { id, log, newborn });
+    });
   }
 
   /** On the host of a member that is none any more: deletes what it kept. */
   async drop({ branch: name, id }: DropMember): Promise<void> {
-    const { projects, timelines } = this.#parts;
-    const branch = findBranch(await projects.refresh(), name);
-    const { generation } = branch.configuration;
-    ensure(mayDelete(branch.configuration, id), 'acceptor_is_member', { acceptor: id, generation });
-    await timelines.leave(branch, id);
+    const { projects, timelines, inTurn } = this.#parts;
+    await inTurn(async () => {
+      const branch = findBranch(await projects.refresh(), name);
+      const { configuration } = branch;
+      const { generation } = configuration;
+      ensure(mayDelete(configuration, id), 'acceptor_is_member', { acceptor: id, generation });
+      await timelines.leave(branch, id);
+    });
   }
 
   async #drive(
@@ -121,6 +140,7 @@ export class Members {
     const outcome = await change.run(first);
     const now = findBranch(await projects.refresh(), branch.name);
     const members = now.configuration.members.join();
+    if (outcome === 'failed') others.announce(); // a host that made a joiner runs whom it ran before
     if (outcome !== wanted) throw new Failure('change_not_done', { outcome, members });
     return { outcome, members: now.configuration.members };
   }

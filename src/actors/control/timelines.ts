@@ -16,6 +16,7 @@ import {
   type AcceptorDescription,
   type AcceptorMessage,
   type AcceptorOptions,
+  type JoinedLog,
 } from '../acceptor/protocol.ts';
 import { type ArchiverMessage, type ArchiverOptions } from '../archiver/protocol.ts';
 import { type ProposerMessage } from '../proposer/protocol.ts';
@@ -39,10 +40,11 @@ import { type ProjectStore } from './project-store.ts';
 import { type Branch } from './project.ts';
 import { type ControlMessage, type ControlOptions } from './protocol.ts';
 
-/** A member that joins: told by `from` where its log may begin. */
+/** A member that joins. */
 interface Joiner {
   readonly id: string;
-  readonly from: string;
+  /** How its log is to begin. */
+  readonly log: JoinedLog;
   /** Whether it may: not when it may have had a log that is lost. */
   readonly newborn: boolean;
 }
@@ -266,10 +268,14 @@ export class Timelines {
     }
   }
 
-  /** Begins the log of a member that joins on this host, as another one tells. */
-  async join(branch: Branch, { id, from, newborn }: Joiner): Promise<void> {
-    const donor = this.#context.ref<AcceptorMessage>(this.#acceptorPath(branch, from));
-    const log = await this.#context.ask(donor, { kind: 'describeLog' }, quickly);
+  /** How the log of one who joins is to begin, as a member tells. */
+  describeLog(branch: Branch, id: string): Promise<JoinedLog> {
+    const donor = this.#context.ref<AcceptorMessage>(this.#acceptorPath(branch, id));
+    return this.#context.ask(donor, { kind: 'describeLog' }, quickly);
+  }
+
+  /** Begins the log of a member that joins on this host. */
+  async join(branch: Branch, { id, log, newborn }: Joiner): Promise<void> {
     const acceptor = await this.#runAcceptor(branch, id, newborn);
     await this.#context.ask(acceptor, { kind: 'joinTimeline', to: id, log }, limits);
   }

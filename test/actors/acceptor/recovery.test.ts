@@ -219,18 +219,18 @@ test('acceptor: after a failed sync nothing is acknowledged, and the whole runti
   });
 });
 
-test('acceptor: a flipped bit in committed WAL is found by the reader, who gets nothing of it', async () => {
+test('acceptor: a flipped bit in committed WAL is found by the reader, who gets what lies before', async () => {
   await withQuorum(async (host) => {
     const acceptor = await filled(host, late);
     await acceptor.commit(late);
     await acceptor.rest(late); // it remembers nothing
     flip(acceptor, lsn(middle + 30));
 
-    const before = await acceptor.read(start, middle - start);
+    const before = await acceptor.read(start, late - start);
 
-    equal(before.bytes.length, middle - start);
+    equal(Buffer.compare(before.bytes, acceptor.bytes(start, middle)), 0);
     await rejects(acceptor.read(middle), { code: 'acceptor_wal_damaged', kind: 'corrupt' });
-    await rejects(acceptor.read(start, late - start), { code: 'acceptor_wal_damaged' });
+    equal((await acceptor.read(start, 1)).bytes.length, ends[0]! - start);
     notEqual((await acceptor.append(late, late)).flushLsn, 0);
   });
 });
