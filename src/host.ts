@@ -11,12 +11,9 @@ import { closeHostDirectory, openHostDirectory } from './io/host-directory.ts';
 import { logToStandardError } from './io/log.ts';
 import { unmountStale } from './io/fuse/device.ts';
 import { type ApiMessage } from './actors/api/protocol.ts';
-import {
-  type ControlMessage,
-  type ControlOptions,
-  type StartedEndpoint,
-} from './actors/control/protocol.ts';
+import { type ControlMessage, type ControlOptions } from './actors/control/protocol.ts';
 import { type WalSenderMessage, type WalSenderOptions } from './actors/wal-sender/protocol.ts';
+import { startMain, type MainEndpoint } from './main-endpoint.ts';
 import { allocatePageCache } from './runtime/page-cache.ts';
 import { startRuntime, type Runtime } from './runtime/runtime.ts';
 import { type ActorRef } from './runtime/actor.ts';
@@ -30,15 +27,11 @@ export interface HostOptions {
 }
 
 /** A host that runs. */
-export interface Host {
+export interface Host extends MainEndpoint {
   readonly runtime: Runtime;
   readonly api: string;
   /** Where followers of branches get WAL: `127.0.0.1:7433`. */
   readonly replication: string;
-  /** Of `main`; null when it does not run here. */
-  readonly connectionString: string | null;
-  /** Why it does not, in words. */
-  readonly mainIs: string;
   /** Stops everything in order. */
   stop(): Promise<void>;
 }
@@ -47,9 +40,6 @@ const limits = { timeout_ms: 600_000 };
 const threads = ['wal', 'storage'].map((name) => ({ name, behaviors: registryFor(name) }));
 const projectPoll_ms = 100;
 const archiverLook_ms = 1_000;
-/** So long the others of a cluster may be on their way. */
-const mainPatience_ms = 60_000;
-const mainRetry_ms = 500;
 
 function registryFor(thread: string): URL {
   return new URL(`./actors/registry/${thread}.ts`, import.meta.url);
@@ -114,7 +104,11 @@ async function startActors(runtime: Runtime, directory: string, config: Config):
     limits,
   );
   const replication = await runtime.ask(walSender, { kind: 'describeWalSender' }, limits);
-  const main = await startMain(runtime, control, config);
+  const main = await startMain({
+    ...{ runtime, control, host: config.host_name, hosts: hostNames(config) },
+    now_ms: () => performance.now(),
+    pause: (delay_ms) => sleep(delay_ms),
+  });
   await runtime.ask(control, { kind: 'resumeEndpoints' }, limits);
   return {
     runtime,
@@ -156,39 +150,6 @@ async function projectMade(options: HostOptions, signal: AbortSignal): Promise<v
   if ((await readProject(store)) !== null) return;
   print(options, { event: 'waiting', host: first }, `waiting for host ${first ?? ''}`);
   while (!signal.aborted && (await readProject(store)) === null) await sleep(projectPoll_ms);
-}
-
-/**
- * Starts `main` where it ran last; at first, on the first host. Storage that cannot go on, or a quorum that
- * is not there yet, is no reason to keep the other branches from being served.
- */
-async function startMain(
-  runtime: Runtime,
-  control: ActorRef<ControlMessage>,
-  config: Config,
-): Promise<Pick<Host, 'connectionString' | 'mainIs'>> {
-  const { host_name: self } = config;
-  const { mainHost } = await runtime.ask(control, { kind: 'describeHost' }, limits);
-  const host = mainHost ?? hostNames(config)[0];
-  if (host !== self) return { connectionString: null, mainIs: `it is on host ${host ?? ''}` };
-  const start = { kind: 'startEndpoint', branch: 'main' } as const;
-  const until_ms = performance.now() + mainPatience_ms;
-  for (;;) {
-    try {
-      const started: StartedEndpoint = await runtime.ask(control, start, limits);
-      return { connectionString: started.connectionString, mainIs: 'served here' };
-    } catch (error) {
-      const alone = config.hosts.length === 0;
-      const passing = error instanceof Failure && error.kind === 'unavailable' && !alone;
-      const halted = error instanceof Failure && error.kind === 'corrupt';
-      if (passing && performance.now() < until_ms) {
-        await sleep(mainRetry_ms);
-        continue;
-      }
-      if (passing || halted) return { connectionString: null, mainIs: error.message };
-      throw error;
-    }
-  }
 }
 
 /** Before anything else: a Postgres shuts down in order only while its proposer and its mount live. */

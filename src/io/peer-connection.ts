@@ -4,7 +4,7 @@
  * Both sides prove that they know the cluster's secret, in three messages of JSON:
  *
  * ```
- * caller  { "stemma": 1, "from": "a", "to": "b", "nonce": … }
+ * caller  { "stemma": 2, "from": "a", "to": "b", "nonce": … }
  * called  { "nonce": …, "proof": HMAC-SHA-256(secret, "called", hello, nonce) }
  * caller  { "proof": HMAC-SHA-256(secret, "caller", hello, nonce) }
  * ```
@@ -58,7 +58,8 @@ interface Welcome {
 }
 
 const noTail = new Uint8Array(0);
-const version = 1;
+/** Of the handshake and of what follows it: hosts that say another one do not understand each other. */
+const version = 2;
 const nonceSize = 32;
 /** Before anybody is known: longer ones are no handshake. */
 const handshakeLength_max = 1_024;

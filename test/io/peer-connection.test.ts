@@ -86,7 +86,7 @@ test('peer connection: a caller with another secret is refused, and sees it', as
 test('peer connection: a caller who knows no secret is not let in by what it heard', async (t) => {
   const { target, came, strangers } = await echoingHost(t);
   const socket = connect({ host: address, port: target.port });
-  const hello = { stemma: 1, from: 'a', to: 'b', nonce: '00'.repeat(32) };
+  const hello = { stemma: 2, from: 'a', to: 'b', nonce: '00'.repeat(32) };
   socket.write(framed(hello));
   const [welcome] = (await once(socket, 'data')) as [Buffer];
 
@@ -108,6 +108,16 @@ test('peer connection: a caller who meant another host is refused', async (t) =>
   match(strangers[0]!.message, /to=c/);
 });
 
+test('peer connection: a caller of another version is refused, and the host says of which', async (t) => {
+  const { target, came, strangers } = await echoingHost(t);
+  const socket = connect({ host: address, port: target.port });
+  socket.write(framed({ stemma: 1, from: 'a', to: 'b', nonce: '00'.repeat(32) }));
+  await once(socket, 'close');
+
+  deepEqual(came, []);
+  match(strangers[0]!.message, /^peer refused\. version=1/);
+});
+
 test('peer connection: bytes that are no handshake end the call and nothing else', async (t) => {
   const { target, came, strangers } = await echoingHost(t);
   const nonsense = [Buffer.from('GET / HTTP/1.1\r\n\r\n'), framed(7 as unknown as object)];
@@ -127,7 +137,7 @@ test('peer connection: bytes that are no handshake end the call and nothing else
 
 test('peer connection: a call cut at any byte of the handshake lets nobody in', async (t) => {
   const { target, came } = await echoingHost(t);
-  const whole = framed({ stemma: 1, from: 'a', to: 'b', nonce: '00'.repeat(32) });
+  const whole = framed({ stemma: 2, from: 'a', to: 'b', nonce: '00'.repeat(32) });
   for (let cut = 0; cut <= whole.length; cut += 1) {
     const socket = connect({ host: address, port: target.port });
     socket.on('error', ignore);

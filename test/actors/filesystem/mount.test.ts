@@ -15,6 +15,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { lsn } from '../../../src/base/lsn.ts';
 import { type SampleTaken } from '../../../src/actors/filesystem/protocol.ts';
@@ -240,6 +241,30 @@ test('filesystem: extending beyond the upper layer is refused at once', async ()
     await mount.remove();
   }
 });
+
+test('filesystem: the memory it shares with its readers is given back when it ends', async () => {
+  const before = await promised_bytes();
+  let mount: Mounted | null = await mounted({ upperMax_bytes: 2 ** 36 });
+  const during = await promised_bytes();
+  const shared = during - before;
+
+  await mount.remove();
+  mount = null;
+
+  ok(shared > 2 ** 30, `a mount takes ${shared} bytes`);
+  let after = during;
+  for (let tries = 0; tries < 40 && after > during - shared / 2; tries += 1) {
+    await sleep(50);
+    after = await promised_bytes();
+  }
+  ok(after < during - shared / 2, `${before}, ${during}, then ${after} bytes`);
+});
+
+/** What the kernel has promised to this process: memory that it may write to (proc(5), `statm`). */
+async function promised_bytes(): Promise<number> {
+  const [, , , , , data] = (await readFile('/proc/self/statm', 'utf8')).split(' ');
+  return Number(data) * 4_096;
+}
 
 /** Without a description of how they differ, which takes a minute for a file. */
 function sameBytes(found: Uint8Array, expected: Uint8Array): void {
