@@ -219,7 +219,7 @@ test('acceptor: after a failed sync nothing is acknowledged, and the whole runti
   });
 });
 
-test('acceptor: a flipped bit in committed WAL is found by the reader, who gets what is before it', async () => {
+test('acceptor: a flipped bit in committed WAL is found by its reader, who gets all before it', async () => {
   await withQuorum(async (host) => {
     const acceptor = await filled(host, late);
     await acceptor.commit(late);
