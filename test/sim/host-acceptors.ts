@@ -46,8 +46,8 @@ export class HostAcceptors implements Pick<
   }
 
   /**
-   * Runs this member's acceptor, which is to have its log already, unless it is born now. Fails with
-   * `thread_died` when its thread was away: it does not run then.
+   * Runs this member's acceptor, which is to have its log already, unless it is born now. It does not run
+   * when this fails: with `thread_died` when its thread was away, with `disk_full` until there is room.
    */
   async keep(id: string, isBorn: boolean): Promise<void> {
     const { disk, isDamaged, failedToStart } = this.#home;
@@ -59,7 +59,10 @@ export class HostAcceptors implements Pick<
       if (isBorn) await this.#context.ask(acceptor, create, limits);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      if (error.code === 'thread_died') throw error;
+      if (error.code === 'thread_died' || error.code === 'disk_full') {
+        this.#running = null;
+        throw error;
+      }
       const expected = disk.fails || isDamaged() || error.code === 'actor_stopped';
       if (!expected) failedToStart(error);
     }
