@@ -22,7 +22,11 @@ export async function startReceivedPostgres(place: Place, count: number): Promis
   if (!isInstalled(receiver)) return null;
   const names = Array.from({ length: count }, (_, index) => `receiver${index}`);
   const majority = Math.floor(count / 2) + 1;
-  const waiting = { synchronous_standby_names: `ANY ${majority} (${names.join()})` };
+  // A receiver has no slot: what it has not got yet must not be removed.
+  const waiting = {
+    synchronous_standby_names: `ANY ${majority} (${names.join()})`,
+    wal_keep_size: '8GB',
+  };
   const local = await LocalPostgres.create(place, defaultConfig, waiting, receiverMajor);
   const server = await local.start();
   for (const name of names) startReceiver(place, server, name);

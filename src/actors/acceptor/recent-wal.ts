@@ -48,8 +48,9 @@ export class RecentWal {
     const last = this.#ends.findLast(({ at }) => at <= upTo);
     if (last !== undefined && last.at > from) return this.read(from, last.at);
     const next = this.#ends.find(({ at }) => at > from);
-    const isOne = next !== undefined && next.alone && next.at <= limit;
-    return isOne ? this.read(from, next.at) : null;
+    if (next === undefined || next.at > limit) return null;
+    const isLittle = next.alone || next.at - from <= 2 * bytesMax;
+    return isLittle ? this.read(from, next.at) : null;
   }
 
   /** The bytes of [from, end); null when some are not held. */

@@ -75,7 +75,8 @@ test('RecentWal: records are whole, not too many, and none beyond the limit', ()
     [400, 240, 240, 80],
   );
   deepEqual([lengths(80, 100, 400), lengths(80, 1, 400), lengths(80, 1, 239)], [160, 160, null]);
-  deepEqual([lengths(240, 160, 400), lengths(240, 1, 400)], [160, null]); // which are three
+  const three = [lengths(240, 160, 400), lengths(240, 80, 400), lengths(240, 79, 400)];
+  deepEqual(three, [160, 160, null]);
   deepEqual([lengths(240, 1, 240), lengths(0, 1, 400)], [null, null]);
 });
 
