@@ -154,7 +154,7 @@ function lose(
   acceptor: AcceptorId,
   failure: Failure,
 ): void {
-  if (troubles.get(acceptor)?.message !== failure.message)
+  if (troubles.get(acceptor)?.code !== failure.code)
     context.log('warn', 'an acceptor is lost', { acceptor, failure: failure.message });
   troubles.set(acceptor, failure);
   const { contact } = core!.members.find(({ id }) => id === acceptor)!;

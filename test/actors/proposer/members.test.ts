@@ -153,6 +153,27 @@ test('proposer: what one member cannot hand on, another does', async () => {
   });
 });
 
+test('proposer: that a member is away is said once, whatever it was asked', async () => {
+  await withQuorum(async (host) => {
+    const acceptors = await born(host, ['a', 'b', 'c']);
+    const { endOfLog } = (await askProposer(host, electing(['a', 'b', 'c'], 9_000))) as ElectResult;
+    while ((await describe(host)).members.at(-1)!.phase !== 'following') await turn();
+    await acceptors[2]!.stop();
+
+    const bytes = acceptors[0]!.bytes(endOfLog, recordEnd(acceptors[0]!, 20));
+    await askProposer(host, { kind: 'appendRecord', begin: endOfLog, bytes });
+    const asked = host.asks.length;
+    const greet = 'greet to acceptor/c';
+    while (host.asks.slice(asked).filter((ask) => ask === greet).length < 2) await turn();
+
+    const said = host.logged.filter(({ text }) => text === 'an acceptor is lost');
+    deepEqual(
+      said.map(({ values }) => values),
+      [{ acceptor: 'c', failure: 'actor missing. path=acceptor/c message=appendWal' }],
+    );
+  });
+});
+
 test('change: Postgres goes on while a member of its quorum is replaced', async () => {
   await withCluster(['a', 'b', 'c'], async ({ cluster, client }) => {
     const { host, identity } = cluster;
