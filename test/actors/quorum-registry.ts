@@ -2,6 +2,7 @@
  * Registry of the quorum's actors for tests: the acceptors' disk and the object store are the test's, and a
  * stand-in for the compute notes what its proposer tells it.
  */
+import pLimit from 'p-limit';
 import { type ComputeMessage } from '../../src/actors/compute/protocol.ts';
 import { acceptorOn } from '../../src/actors/acceptor/acceptor.ts';
 import { archiverOn } from '../../src/actors/archiver/archiver.ts';
@@ -17,6 +18,9 @@ import { timelineDouble } from './timeline-double.ts';
 export const disk = new FaultyDisk();
 /** The object store of all archivers. */
 export const store = new FaultyStore();
+
+/** Segments that archivers have under way. */
+export const archivedAtOnce = 2;
 
 /** What owners were told, by all proposers of this test file. */
 export const told: string[] = [];
@@ -42,7 +46,7 @@ const owner = {
 
 export const behaviors: Behaviors = {
   acceptor: acceptorOn(disk),
-  archiver: archiverOn(() => store),
+  archiver: archiverOn(() => store, pLimit(archivedAtOnce)),
   control: controlDouble,
   proposer: proposer,
   'wal-receiver': walReceiver,

@@ -254,13 +254,21 @@ export class World {
     const behaviors: Record<string, AnyBehavior> = {
       control: hostControl(this.#controlWorld()),
       proposer: { ...proposer, intensity: patient },
-      archiver: { ...archiverOn((host) => this.store.for(this.#lifeOf(host))), intensity: patient },
+      archiver: { ...this.#archiver(), intensity: patient },
       'wal-receiver': { ...walReceiver, intensity: patient },
       timeline: recordingTimeline(ledger, this.#stream(), this.recordings),
     };
     for (const host of this.hosts)
       behaviors[`acceptor-${host.name}`] = watchedAcceptor(ledger, host);
     return behaviors;
+  }
+
+  /** One that dies here with its host never ends its turn: there are as many as are wanted. */
+  #archiver(): ReturnType<typeof archiverOn> {
+    return archiverOn(
+      (host) => this.store.for(this.#lifeOf(host)),
+      (work) => work(),
+    );
   }
 
   #controlWorld(): ControlWorld {

@@ -14,7 +14,7 @@ import { lsnZero } from '../../base/lsn.ts';
 import { type ObjectStore } from '../../io/object-store.ts';
 import { defineActor, type Behavior, type Context } from '../../runtime/actor.ts';
 import { Archive } from './archive.ts';
-import { look, type LookParts, type Progress } from './look.ts';
+import { look, type LookParts, type Progress, type Turns } from './look.ts';
 import {
   type ArchiverDescription,
   type ArchiverMessage,
@@ -42,22 +42,26 @@ type ArchiverContext = Context<ArchiverMessage>;
 
 const pauseMax_ms = 30_000;
 
-/** The archiver, in front of the object store that `open` opens. */
+/** The archiver, in front of the object store that `open` opens; all of them take their `turns`. */
 export function archiverOn(
   open: (folder: string) => ObjectStore,
+  turns: Turns,
 ): Behavior<ArchiverMessage, Archiver, ArchiverOptions> {
   return defineActor({
     name: 'archiver',
     mailboxMax: 256,
     restart: 'permanent',
-    start: (context, options) => start(context, options, open(options.objectStore)),
+    start: (context, options) => {
+      const archive = new Archive(open(options.objectStore), options.timeline, options.segmentSize);
+      return start({ context, options, archive, turns });
+    },
     receive,
     stop: () => undefined,
   });
 }
 
-function start(context: ArchiverContext, options: ArchiverOptions, store: ObjectStore): Archiver {
-  const archive = new Archive(store, options.timeline, options.segmentSize);
+function start(parts: Omit<LookParts, 'progress'>): Archiver {
+  const { context, options } = parts;
   const progress = {
     archivedLsn: lsnZero,
     partialLsn: lsnZero,
@@ -67,7 +71,7 @@ function start(context: ArchiverContext, options: ArchiverOptions, store: Object
     copies: options.copies,
   };
   const archiver: Archiver = {
-    ...{ context, options, archive, progress },
+    ...{ ...parts, progress },
     looking: Promise.resolve(),
     busy: true,
     woken: false,

@@ -39,10 +39,15 @@ export interface Progress {
   copies: readonly string[];
 }
 
+/** Does some work once few enough others are at theirs. */
+export type Turns = <T>(work: () => Promise<T>) => Promise<T>;
+
 export interface LookParts {
   readonly context: Context<ArchiverMessage>;
   readonly options: ArchiverOptions;
   readonly archive: Archive;
+  /** Whoever holds a segment in memory has a turn. */
+  readonly turns: Turns;
   readonly progress: Progress;
 }
 
@@ -108,21 +113,32 @@ async function store(
   log: AcceptorDescription,
   span: SegmentSpan,
 ): Promise<boolean> {
-  const { archive, progress } = parts;
-  const found = await archive.find(span);
-  if (found === null) {
+  const { archive, progress, turns } = parts;
+  if (!(await turns(() => isStored(parts, span)))) {
     const ours = progress.waits >= waitsMax || (await isOurTurn(parts, log, span.end));
     progress.waits = ours ? 0 : progress.waits + 1;
     if (!ours) return false;
-    const own = await checkedWal(parts, span);
-    await archive.put(span, own);
-    const stored = await archive.find(span);
-    ensure(stored !== null, 'store_unavailable', { end: formatLsn(span.end), reason: 'not there' });
-    ensureSame(parts, span, { found: stored, at: span.begin, own });
-  } else await ensureOwn(parts, span, found);
+    await turns(() => storeOwn(parts, span));
+  }
   progress.waits = 0;
   await archive.removePartials(span);
   return true;
+}
+
+/** Whether somebody has stored it; then it is compared. */
+async function isStored(parts: LookParts, span: SegmentSpan): Promise<boolean> {
+  const found = await parts.archive.find(span);
+  if (found !== null) await ensureOwn(parts, span, found);
+  return found !== null;
+}
+
+async function storeOwn(parts: LookParts, span: SegmentSpan): Promise<void> {
+  const { archive } = parts;
+  const own = await checkedWal(parts, span);
+  await archive.put(span, own);
+  const stored = await archive.find(span);
+  ensure(stored !== null, 'store_unavailable', { end: formatLsn(span.end), reason: 'not there' });
+  ensureSame(parts, span, { found: stored, at: span.begin, own });
 }
 
 async function isOurTurn(

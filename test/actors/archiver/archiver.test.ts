@@ -10,7 +10,7 @@ import { partialKey } from '../../../src/actors/archiver/archive-names.ts';
 import { lsn } from '../../../src/base/lsn.ts';
 import { fixtureSegmentSize } from '../../postgres/wal-fixture.ts';
 import { withQuorum, type QuorumHost, type TestAcceptor } from '../quorum-host.ts';
-import { store } from '../quorum-registry.ts';
+import { archivedAtOnce, store } from '../quorum-registry.ts';
 import { collected } from '../timeline-double.ts';
 import {
   append,
@@ -44,6 +44,29 @@ test(
     });
   },
 );
+
+test('archiver: few hold a segment in memory at a time, the others wait', limits, async () => {
+  await withQuorum(async (host) => {
+    const { promise: opened, resolve: open } = Promise.withResolvers<undefined>();
+    store.gate = opened;
+    const names = ['t', 'u', 'v', 'w'];
+    for (const name of names) {
+      const acceptor = await written(host, name, late);
+      await spawnArchiver(host, acceptor, { timeline: name });
+    }
+    try {
+      await until(() => copying(host) >= archivedAtOnce);
+      for (let times = 0; times < 20; times += 1) await describeArchiver(host, 'w');
+      equal(copying(host), archivedAtOnce);
+    } finally {
+      open(undefined);
+    }
+
+    for (const name of names) await archiverIs(host, ({ resting }) => resting, name);
+    for (const name of names)
+      equal(store.objects.has(firstKey.replace('/t/', `/${name}/`)), true, name);
+  });
+});
 
 test('archiver: what left the acceptor is still read from it', limits, async () => {
   await withArchiver(late, async (acceptor, host) => {
@@ -328,4 +351,9 @@ function tellArchiver({ runtime }: QuorumHost, message: ArchiverMessage): void {
 async function spawnCopy({ runtime }: QuorumHost): Promise<void> {
   const options = { startLsn: start };
   await runtime.spawn({ behavior: 'timeline', name: 't', options, thread: null });
+}
+
+/** How many archivers have begun to read a segment. */
+function copying({ asks }: QuorumHost): number {
+  return new Set(asks.filter((ask) => ask.startsWith('copyWal to '))).size;
 }
