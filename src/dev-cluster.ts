@@ -102,12 +102,18 @@ function startHost({ directory }: DevClusterOptions, config: string, name: strin
   });
   const ready = new Promise<ReadyEvent>((resolve) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const event = JSON.parse(line) as ReadyEvent;
-      if (event.event === 'ready') resolve(event);
+      const event = parseEvent(line);
+      if (event === null) process.stderr.write(`${name}: ${line}\n`);
+      if (event?.event === 'ready') resolve(event);
     });
   });
   const ended = once(child, 'exit').then(() => undefined);
   return { name, child, ready, ended };
+}
+
+/** null when it is none: whatever a process runs may print something. */
+function parseEvent(line: string): ReadyEvent | null {
+  return line.startsWith('{') ? (JSON.parse(line) as ReadyEvent) : null;
 }
 
 function report(options: DevClusterOptions, { name, child }: RunningHost, ready: ReadyEvent): void {

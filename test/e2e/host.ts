@@ -241,6 +241,15 @@ export function runCommand(
   });
 }
 
+/** Starts a command that runs until it is told to stop. */
+export function startCommand(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): { readonly child: ChildProcess; readonly ended: Promise<CommandResult> } {
+  const child = spawnProgram(main, args, [], environment);
+  return { child, ended: collect(child) };
+}
+
 // four parameters: a process has that many
 function spawnProgram(
   program: string,
