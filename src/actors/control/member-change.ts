@@ -61,7 +61,10 @@ export class MemberChange {
     let { state, effects } = first;
     for (;;) {
       for (const effect of effects) {
-        if (effect.kind === 'ended') return effect.outcome;
+        if (effect.kind === 'ended') {
+          this.#announce(); // a host that made a joiner for nothing runs whom it ran before
+          return effect.outcome;
+        }
         void this.#perform(effect).then(
           (event) => {
             if (event !== null) this.#happens(event);
@@ -154,14 +157,21 @@ export class MemberChange {
 
   /** Whether the project says `to` now. */
   async #swaps(from: Membership, to: Membership): Promise<boolean> {
-    const { projects, branch, others } = this.#options;
+    const { projects, branch } = this.#options;
     await projects.refresh();
     const project = await projects.change((now) => {
       const found = membershipOf(findBranch(now, branch.name));
       return isSame(found, from) ? changeBranch(now, branch.name, to) : now;
     });
-    others.announce();
+    this.#announce();
     return isSame(membershipOf(findBranch(project, branch.name)), to);
+  }
+
+  /** This host may keep a member too. */
+  #announce(): void {
+    const { context, others } = this.#options;
+    others.announce();
+    context.tell(context.self, { kind: 'projectChanged' });
   }
 
   async #carry(configuration: Configuration): Promise<ChangeEvent> {

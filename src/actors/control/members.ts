@@ -140,7 +140,6 @@ export class Members {
     const outcome = await change.run(first);
     const now = findBranch(await projects.refresh(), branch.name);
     const members = now.configuration.members.join();
-    if (outcome === 'failed') others.announce(); // a host that made a joiner runs whom it ran before
     if (outcome !== wanted) throw new Failure('change_not_done', { outcome, members });
     return { outcome, members: now.configuration.members };
   }

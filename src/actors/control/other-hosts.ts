@@ -44,7 +44,7 @@ export class OtherHosts {
         this.#context.tell(this.control(host), { kind: 'dropBranch', timeline });
   }
 
-  /** Has everybody look at the project again. */
+  /** Has the others look at the project again. */
   announce(): void {
     for (const host of this.#others)
       this.#context.tell(this.control(host), { kind: 'projectChanged' });

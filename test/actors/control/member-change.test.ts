@@ -2,7 +2,7 @@
  * A driver of a change of members that cannot go on: whoever asked for the change hears of it, and nobody
  * else.
  */
-import { rejects } from 'node:assert/strict';
+import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../../src/base/failure.ts';
 import { lsn } from '../../../src/base/lsn.ts';
@@ -50,4 +50,33 @@ test('member change: it ends with the actor that drives it', async () => {
   const waits: ChangeDecision = { ...resumed, effects: [{ kind: 'wait' }] };
 
   await rejects(changeThatFails(stopped).run(waits), { code: 'actor_stopped' });
+});
+
+test('member change: when it is over every host looks again whom it is to run, this one too', async () => {
+  const told: string[] = [];
+  const context = {
+    self: { path: 'control/host' },
+    ref: (path: string) => ({ path }),
+    tell: ({ path }: { path: string }, { kind }: { kind: string }) => told.push(`${path} ${kind}`),
+    ask: () => Promise.reject(new Failure('peer_unreachable', {})),
+  };
+  const others = {
+    control: (host: string) => ({ path: `${host}:control/host` }),
+    announce: () => told.push('the others'),
+  };
+  const known = { host: 'a', hosts: ['a', 'b', 'c'], branch: { name: 'main', timeline: 't' } };
+  const parts = {
+    ...known,
+    context,
+    others,
+    projects: {},
+    identity,
+    pause: () => Promise.resolve(),
+  };
+  const change = new MemberChange(parts as unknown as MemberChangeOptions);
+
+  const outcome = await change.run(beginChange(membership, { remove: ['b'], addOn: ['c'] }, 1));
+
+  equal(outcome, 'failed');
+  deepEqual(told, ['the others', 'control/host projectChanged']);
 });
