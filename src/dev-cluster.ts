@@ -113,7 +113,12 @@ function startHost({ directory }: DevClusterOptions, config: string, name: strin
 
 /** null when it is none: whatever a process runs may print something. */
 function parseEvent(line: string): ReadyEvent | null {
-  return line.startsWith('{') ? (JSON.parse(line) as ReadyEvent) : null;
+  try {
+    return JSON.parse(line) as ReadyEvent;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return null;
+  }
 }
 
 function report(options: DevClusterOptions, { name, child }: RunningHost, ready: ReadyEvent): void {

@@ -18,7 +18,7 @@ interface HostReady {
 }
 
 /** Every process prints this too, its threads as well. */
-const noise = `--import=data:text/javascript,console.log('no-event')`;
+const noise = `--import=data:text/javascript,console.log({no:'event'})`;
 
 test(
   'dev cluster: three hosts start and stop together, and have what they had',
@@ -70,7 +70,7 @@ function start(directory: string): Running {
   const ready: HostReady[] = [];
   const all = Promise.withResolvers<readonly HostReady[]>();
   createInterface({ input: child.stdout! }).on('line', (line) => {
-    if (!line.startsWith('{')) return;
+    if (line === "{ no: 'event' }") return;
     ready.push(JSON.parse(line) as HostReady);
     if (ready.length === 3) all.resolve(ready);
   });
@@ -80,11 +80,15 @@ function start(directory: string): Running {
   return { child, ended, ready: all.promise };
 }
 
-async function stops(directory: string, { child, ended }: Running, signal: 'SIGINT' | 'SIGTERM') {
+async function stops(
+  directory: string,
+  { child, ended }: Running,
+  signal: 'SIGINT' | 'SIGTERM',
+): Promise<void> {
   child.kill(signal);
   const { code, stderr } = await ended;
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /^a: no-event$/m);
+  assert.match(stderr, /^a: { no: 'event' }$/m);
   assert.deepEqual(processesOf(directory), []);
   assert.deepEqual(mountsBelow(directory), []);
 }

@@ -112,6 +112,7 @@ test('peer connection: a caller of another version is refused, and the host says
   const { target, came, strangers } = await echoingHost(t);
   const socket = connect({ host: address, port: target.port });
   socket.write(framed({ stemma: 1, from: 'a', to: 'b', nonce: '00'.repeat(32) }));
+  socket.resume();
   await once(socket, 'close');
 
   deepEqual(came, []);

@@ -178,7 +178,10 @@ export interface ChangeReport {
   readonly members: readonly string[];
 }
 
-/** Begins the log of a joiner on this host, as the acceptor `from` tells. */
+/**
+ * Begins the log of a joiner on this host, as the acceptor `from` tells. Fails with `acceptor_not_member`
+ * when the project has moved on without the joiner.
+ */
 export interface MakeMember extends Ask<'makeMember', null> {
   readonly kind: 'makeMember';
   readonly branch: string;

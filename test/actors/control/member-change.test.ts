@@ -1,6 +1,6 @@
 /**
- * A driver of a change of members that cannot go on: whoever asked for the change hears of it, and nobody
- * else.
+ * A driver of a change of members that cannot go on: whoever asked for it hears of it, nobody else. When it
+ * is over, every host looks whom it is to run.
  */
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
